@@ -1,0 +1,1 @@
+"""What the modules hand each other: plain values and numpy arrays, no files."""

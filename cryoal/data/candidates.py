@@ -1,0 +1,73 @@
+"""The candidate pool that acquisition chooses from, and the query it leads to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoal.data.labels import Field
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePool:
+    """Proposed positions not yet judged, from one or many micrographs.
+
+    Attributes
+    ----------
+    micrographs : tuple of str
+        Keys of the micrographs; `micrograph` indexes it.
+    micrograph : int32 array, shape (N,)
+    xy : float32 array, shape (N, 2)
+        Position in pixels of the original micrograph.
+    probability : float32 array, shape (K, N, C)
+        Each member's calibrated class probabilities; they sum to one over C.
+        Class 0 is background, class 1 particle.
+    embedding : float32 array, shape (N, D)
+        The committee's features at the candidate.
+    """
+
+    micrographs: tuple[str, ...]
+    micrograph: NDArray[np.int32]
+    xy: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return int(self.micrograph.size)
+
+    @property
+    def mean_probability(self) -> NDArray[np.float32]:
+        """The committee's consensus, shape (N, C)."""
+        mean: NDArray[np.float32] = self.probability.mean(axis=0)
+        return mean
+
+    def select(self, index: NDArray[np.generic]) -> "CandidatePool":
+        """The candidates at `index` (a boolean mask or integer indices)."""
+        return CandidatePool(
+            self.micrographs,
+            self.micrograph[index],
+            self.xy[index],
+            self.probability[:, index],
+            self.embedding[index],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QueriedField:
+    """A field to ask the expert about, and why.
+
+    Attributes
+    ----------
+    field : Field
+    utility : float
+        The acquisition function's value for the field; higher was asked first.
+    reason : str
+        Name of the strategy that chose it.
+    candidates : float64 array, shape (M, 3)
+        x, y and consensus probability of the candidates inside.
+    """
+
+    field: Field
+    utility: float
+    reason: str
+    candidates: NDArray[np.float64]
