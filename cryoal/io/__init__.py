@@ -1,0 +1,1 @@
+"""Bytes to data and back, one format a file."""

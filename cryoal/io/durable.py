@@ -1,0 +1,214 @@
+"""Files published whole: written beside their place, fsynced and renamed, so that a crash leaves the old or the new."""
+
+import contextlib
+import errno
+import os
+import platform
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryoal.errors import FileError
+
+_TEMPORARY = re.compile(r"^\.cryoal-tmp-(?P<pid>\d+)-[0-9a-f]+-(?P<host>[^~]*)~")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a whole file so that any reader, at any instant, sees the old content or the new.
+
+    Missing folders are made; text is written as UTF-8, newlines as they are.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written: full disk, no permission, a folder of that name.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary sibling of `path` to write to, with the same suffixes; it takes the name `path` on clean exit.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written; the temporary is removed and an older file of that name stays as it was.
+    """
+    temporary = temporary_sibling(path)
+    try:
+        make_folder(path.parent)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        if error.filename not in (None, str(temporary), str(path.parent)):
+            raise  # about another file that the writer touched
+        raise write_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def publish_directory(temporary: Path, final: Path) -> None:
+    """Give the folder `temporary` its name `final` by one rename, its content being on disk before.
+
+    Raises
+    ------
+    FileError
+        `final` is there already, or cannot be written.
+    """
+    try:
+        for folder, _, files in os.walk(temporary):
+            for name in files:
+                _sync(Path(folder, name))
+            _sync(Path(folder))
+        temporary.rename(final)
+        _sync(final.parent)
+    except OSError as error:
+        raise write_error(final, error) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line (see `append_lines`)."""
+    append_lines(path, [line])
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Append lines, given without line ends, by one write, on disk when it returns.
+
+    A last line without a line end is what a crash left of an earlier write; it is cut off first.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written; it is left without any of the lines.
+    """
+    data = "".join(f"{line}\n" for line in lines).encode()
+    if not data:
+        return
+    try:
+        make_folder(path.parent)
+        is_new = not path.exists()
+        with path.open("a+b", buffering=0) as handle:
+            _append(handle.fileno(), data)
+        if is_new:
+            _sync(path.parent)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, on disk when it returns.
+
+    Raises
+    ------
+    FileError
+        It cannot be made.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    try:
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+    except OSError as error:
+        raise write_error(folder, error) from error
+
+
+def temporary_sibling(path: Path) -> Path:
+    """A hidden name beside `path`, unique to this process, that `remove_leftovers` knows; nothing is made."""
+    return path.with_name(f".cryoal-tmp-{os.getpid()}-{secrets.token_hex(4)}-{platform.node()}~{path.name}")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether the name is one that `temporary_sibling` gives."""
+    return _TEMPORARY.match(path.name) is not None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporaries, at any depth, of processes of this host that are dead."""
+    for path in list(folder.rglob(".cryoal-tmp-*")):
+        match = _TEMPORARY.match(path.name)
+        if match is None or match["host"] != platform.node() or process_is_alive(int(match["pid"])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def process_is_alive(pid: int) -> bool:
+    """Whether a process of this number runs on this host."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_error(path: Path, error: OSError) -> FileError:
+    """The error to raise for a file that could not be written: what happened and the remedy."""
+    if error.errno in _FULL:
+        return FileError(f"{path}: the disk or the quota is full; free some space and run the command again")
+    if error.errno in _REFUSED:
+        return FileError(
+            f"{path}: not allowed to write here; change the permissions of {path.parent} or choose another"
+        )
+    if error.errno == errno.EISDIR:
+        return FileError(f"{path}: there is a folder of this name; remove it or choose another name")
+    if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+        return FileError(f"{path}: already there; remove it or choose another name")
+    if error.errno == errno.ENOTDIR:
+        return FileError(f"{path}: {path.parent} is a file, not a folder; choose another folder")
+    return FileError(
+        f"{path}: cannot be written ({error.strerror or error}); check the disk and the folder {path.parent}"
+    )
+
+
+def _append(descriptor: int, data: bytes) -> None:
+    """Cut a torn last line, append, fsync; on failure the file is as long as it was."""
+    size = _end_of_last_line(descriptor)
+    os.ftruncate(descriptor, size)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+def _end_of_last_line(descriptor: int) -> int:
+    """Position after the last line end."""
+    position = os.fstat(descriptor).st_size
+    while position > 0:
+        start = max(0, position - 4096)
+        newline = os.pread(descriptor, position - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        position = start
+    return 0
+
+
+def _sync(path: Path) -> None:
+    """Fsync a file or a folder; network file systems that cannot sync a folder are left to their own."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
