@@ -34,7 +34,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary sibling of `path` to write to, with the same suffixes; it takes the name `path` on clean exit.
+    """Yield a temporary sibling of `path`, of the same suffixes, to write to; on clean exit it takes the name `path`.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def make_folder(folder: Path) -> None:
 
 
 def temporary_sibling(path: Path) -> Path:
-    """A hidden name beside `path`, unique to this process, that `remove_leftovers` knows; nothing is made."""
+    """Give a hidden name beside `path`, of this process, that `remove_leftovers` knows; nothing is made."""
     return path.with_name(f".cryoal-tmp-{os.getpid()}-{secrets.token_hex(4)}-{platform.node()}~{path.name}")
 
 
@@ -158,7 +158,7 @@ def process_is_alive(pid: int) -> bool:
 
 
 def write_error(path: Path, error: OSError) -> FileError:
-    """The error to raise for a file that could not be written: what happened and the remedy."""
+    """Give the error to raise for a file that could not be written: what happened and the remedy."""
     if error.errno in _FULL:
         return FileError(f"{path}: the disk or the quota is full; free some space and run the command again")
     if error.errno in _REFUSED:
