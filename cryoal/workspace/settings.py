@@ -59,6 +59,11 @@ class Settings:
             raise OptionError(f"seed: {self.seed} is not allowed; give a whole number from 0 up")
 
 
+def root_folder(layout: Layout, settings: Settings) -> Path:
+    """The folder that relative micrograph names start from."""
+    return (layout.root / settings.root).absolute()
+
+
 def write_settings(layout: Layout, settings: Settings) -> None:
     """Write workspace.toml.
 
