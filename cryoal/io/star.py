@@ -1,0 +1,231 @@
+"""STAR files: read liberally, every value as text with the number of its line; written as strictly as RELION reads.
+
+The `starfile` package is the reference in our tests, but not the reader: it turns numeric-looking names into
+numbers, fills short rows with NaN and cannot say on which line a file is wrong.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryoal.errors import ArrayError, FileError, FileFormatError
+from cryoal.io.durable import write_atomic
+
+_TOKEN = re.compile(r"""(?:"([^"]*)"|'([^']*)')(?=\s|$)|(\S+)""")
+_NEEDS_QUOTES = re.compile(r"""\s|^$|^["'#_;]|^(?:data_|loop_)""")
+_MISSING = ("<NA>", "nan", "NaN", "None", "null")
+
+Blocks = dict[str, pd.DataFrame]
+Columns = Mapping[str, Sequence[object] | NDArray[np.generic]]
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block while it is read: labels, rows of tokens, line of each row."""
+
+    is_loop: bool = False
+    labels: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def table(self) -> pd.DataFrame:
+        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.labels)
+        values = {
+            label: pd.Series(column, self.lines, dtype=str) for label, column in zip(self.labels, columns, strict=True)
+        }
+        return pd.DataFrame(values, index=self.lines)
+
+
+def read(path: Path) -> Blocks:
+    """Read all blocks of a STAR file, by name without ``data_``; values are text, the index is the line number.
+
+    A block of single values is a table of one row. A zero-byte file has no blocks. CR-LF, blank lines and comments
+    between rows, and quoted values are accepted.
+
+    Raises
+    ------
+    FileError
+        The file cannot be read.
+    FileFormatError
+        It is not STAR text, or a row has not as many values as the block has columns.
+    """
+    lines = _text(path).split("\n")
+    blocks: dict[str, _Block] = {}
+    block: _Block | None = None
+    for number, line in _significant(lines):
+        tokens = _tokens(line)
+        if _starts_block(tokens, block, lines, number):
+            name = tokens[0][5:]
+            if name in blocks:
+                raise FileFormatError(f"{path}: line {number}: block data_{name} occurs twice; keep one of the two")
+            block = blocks[name] = _Block()
+        elif block is None:
+            raise FileFormatError(
+                f"{path}: line {number}: '{line.strip()[:60]}' before any data_ block; give a STAR file"
+            )
+        else:
+            _add(path, number, tokens, block)
+    return {name: block.table() for name, block in blocks.items()}
+
+
+def table_with(blocks: Blocks, labels: Sequence[str], path: Path) -> pd.DataFrame:
+    """Find the first block that has all of `labels`, whatever its name and place.
+
+    Raises
+    ------
+    FileFormatError
+        No block has them; the text lists what was found.
+    """
+    for table in blocks.values():
+        if set(labels) <= set(table.columns):
+            return table
+    found = sorted({str(label) for table in blocks.values() for label in table.columns})
+    wanted = ", ".join(f"_{label}" for label in labels)
+    raise FileFormatError(
+        f"{path}: no block with {wanted}; found columns: {', '.join(found) or 'none'}; give another file"
+    )
+
+
+def numbers(table: pd.DataFrame, label: str, path: Path, *, missing: bool = False) -> NDArray[np.float64]:
+    """Convert a column to float64; ``<NA>`` and ``nan`` become NaN where `missing` allows them.
+
+    Raises
+    ------
+    FileFormatError
+        A value is not a (finite) number; the text names its line.
+    """
+    values = pd.to_numeric(table[label].replace(list(_MISSING), "nan"), errors="coerce").to_numpy(np.float64)
+    wrong = ~np.isfinite(values)
+    if missing:
+        wrong &= ~table[label].isin(_MISSING).to_numpy(bool)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        line, value = table.index[first], table[label].iloc[first]
+        raise FileFormatError(
+            f"{path}: line {line}: _{label} is '{value}', not a finite number; correct or remove the row"
+        )
+    return values
+
+
+def write(path: Path, blocks: Mapping[str, Columns]) -> None:
+    """Write loops, `{block: {label: values}}`, as RELION 3.1, 4 and 5 read them.
+
+    One blank line ends a block, none stands between rows; numbers have up to nine digits.
+
+    Raises
+    ------
+    ArrayError
+        A number is not finite, or the columns of a block differ in length.
+    FileFormatError
+        A text cannot be written in STAR (line end, or quotes beside spaces).
+    FileError
+        The file cannot be written.
+    """
+    write_atomic(path, "".join(_format_loop(path, name, block) for name, block in blocks.items()))
+
+
+def _text(path: Path) -> str:
+    """Give the file as text with plain line ends."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{path}: byte {error.start} is not UTF-8 text; give a STAR file") from error
+    if "\0" in text:
+        raise FileFormatError(f"{path}: holds binary data; give a STAR file")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _significant(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield what is neither blank nor a comment, with its line number."""
+    for number, line in enumerate(lines, start=1):
+        if line and not line.isspace() and not line.lstrip().startswith("#"):
+            yield number, line
+
+
+def _tokens(line: str) -> list[str]:
+    """Split at white space outside quotes; most lines have no quotes."""
+    if '"' not in line and "'" not in line:
+        return line.split()
+    return [double or single or bare for double, single, bare in _TOKEN.findall(line)]
+
+
+def _starts_block(tokens: list[str], block: _Block | None, lines: list[str], number: int) -> bool:
+    """Tell a block's start from a row whose name begins with data_, by what follows in one-column loops."""
+    if len(tokens) != 1 or not tokens[0].startswith("data_"):
+        return False
+    if block is None or not block.is_loop or len(block.labels) != 1:
+        return True
+    following = next((line.strip() for _, line in _significant(lines[number:])), "_")
+    return following.startswith(("loop_", "_"))
+
+
+def _add(path: Path, number: int, tokens: list[str], block: _Block) -> None:
+    """Take one line into the block: loop_, a label, a label with its value, or a row."""
+    is_label = tokens[0].startswith("_")
+    if tokens == ["loop_"] and not block.labels:
+        block.is_loop = True
+    elif block.is_loop and is_label and not block.rows and (len(tokens) == 1 or tokens[1].startswith("#")):
+        block.labels.append(tokens[0][1:])
+    elif block.is_loop:
+        block.rows.append(_uncommented(path, number, tokens, len(block.labels)))
+        block.lines.append(number)
+    elif is_label:
+        block.labels.append(tokens[0][1:])
+        block.rows = [[*(block.rows[0] if block.rows else []), _uncommented(path, number, tokens, 2)[1]]]
+        block.lines = [number]
+    else:
+        raise FileFormatError(f"{path}: line {number}: '{' '.join(tokens)[:60]}' is neither a row nor '_label value'")
+
+
+def _uncommented(path: Path, number: int, tokens: list[str], expected: int) -> list[str]:
+    """Cut a trailing comment and insist on the number of values."""
+    if len(tokens) > expected and tokens[expected].startswith("#"):
+        del tokens[expected:]
+    if len(tokens) != expected:
+        raise FileFormatError(
+            f"{path}: line {number}: {len(tokens)} values instead of {expected}; mend or remove the line"
+        )
+    return tokens
+
+
+def _format_loop(path: Path, name: str, block: Columns) -> str:
+    """Format one loop; the version line is what RELION itself writes."""
+    columns = [_format_column(path, label, values) for label, values in block.items()]
+    if len({len(column) for column in columns}) > 1:
+        raise ArrayError(f"{path}: columns of block data_{name} differ in length; give one value for each row")
+    header = "".join(f"_{label} #{i}\n" for i, label in enumerate(block, start=1))
+    rows = "".join(" ".join(row) + "\n" for row in zip(*columns, strict=True))
+    return f"\n# version 30001\n\ndata_{name}\n\nloop_\n{header}{rows}\n"
+
+
+def _format_column(path: Path, label: str, values: Sequence[object] | NDArray[np.generic]) -> list[str]:
+    """Format numbers with up to nine digits, texts quoted where they must be."""
+    array = np.asarray(values)
+    if array.dtype.kind in "iub":
+        return [str(int(value)) for value in array]
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise ArrayError(f"{path}: column _{label} holds NaN or infinity; RELION reads neither")
+        return [f"{value:.9g}" for value in (array + 0.0).tolist()]  # + 0.0 turns -0 into 0
+    return [_quoted(path, str(value)) for value in values]
+
+
+def _quoted(path: Path, text: str) -> str:
+    """Quote a text where RELION needs it."""
+    if not _NEEDS_QUOTES.search(text):
+        return text
+    quote = "'" if '"' in text else '"'
+    if quote in text or "\n" in text or "\r" in text:
+        raise FileFormatError(
+            f"{path}: '{text}' cannot be written in a STAR file; rename it without quotes and line ends"
+        )
+    return f"{quote}{text}{quote}"
