@@ -119,6 +119,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
         _sync(folder.parent)
+    except FileExistsError as error:
+        raise FileError(f"{folder}: there is a file of this name, a folder is needed; choose another name") from error
     except OSError as error:
         raise write_error(folder, error) from error
 
@@ -169,8 +171,6 @@ def write_error(path: Path, error: OSError) -> FileError:
         return FileError(f"{path}: there is a folder of this name; remove it or choose another name")
     if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
         return FileError(f"{path}: already there; remove it or choose another name")
-    if error.errno == errno.ENOTDIR:
-        return FileError(f"{path}: {path.parent} is a file, not a folder; choose another folder")
     return FileError(
         f"{path}: cannot be written ({error.strerror or error}); check the disk and the folder {path.parent}"
     )
@@ -179,14 +179,16 @@ def write_error(path: Path, error: OSError) -> FileError:
 def _append(descriptor: int, data: bytes) -> None:
     """Cut a torn last line, append, fsync; on failure the file is as long as it was."""
     size = _end_of_last_line(descriptor)
-    os.ftruncate(descriptor, size)
+    if size < os.fstat(descriptor).st_size:
+        os.ftruncate(descriptor, size)
     try:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     except OSError:
-        os.ftruncate(descriptor, size)
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
         raise
 
 

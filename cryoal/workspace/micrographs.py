@@ -28,7 +28,7 @@ def write_micrographs(layout: Layout, entries: Sequence[MicrographEntry], root: 
             raise WorkspaceError(
                 f"{other.name} and {entry.name} cannot be told apart without job folder and extension; list only one"
             )
-    columns = {
+    columns: dict[str, Sequence[object]] = {
         _NAME: [entry.name for entry in entries],
         _PATH: [_relative(entry.path, root) for entry in entries],
         _PIXEL_SIZE: [f"{entry.pixel_size_angstrom:.9g}" for entry in entries],

@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryoal.errors import ArrayError, FileError, FileFormatError
+from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates, read_pool, write_candidates
+from cryoal.workspace.layout import RoundLayout
+
+KEY = "Micrographs/a.b"
+
+
+def scored(n: int, k: int = 5, d: int = 16, seed: int = 0) -> ScoredMicrograph:
+    rng = np.random.default_rng(seed)
+    return ScoredMicrograph(
+        rng.uniform(0, 4096, (n, 2)).astype(np.float32),
+        rng.random((k, n), np.float32),
+        rng.random(n, np.float32),
+        rng.normal(size=(n, d)).astype(np.float16),
+    )
+
+
+@pytest.mark.parametrize(("n", "k", "d"), [(300, 5, 64), (0, 5, 64), (3, 1, 0), (2, 12, 1), (0, 0, 0)])
+def test_what_is_written_is_read(tmp_path: Path, n: int, k: int, d: int) -> None:
+    layout, written = RoundLayout(tmp_path, 1), scored(n, k, d)
+    assert not is_scored(layout, KEY)
+    write_candidates(layout, KEY, written)
+    assert is_scored(layout, KEY)
+    assert layout.candidates(KEY) == tmp_path / "candidates" / "Micrographs" / "a.b.parquet"
+    read = read_candidates(layout, KEY)
+    for name in ("xy", "member_probability", "probability", "embedding"):
+        one, other = getattr(written, name), getattr(read, name)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_pool_joins_micrographs_in_order(tmp_path: Path) -> None:
+    layout = RoundLayout(tmp_path, 1)
+    parts = {"a": scored(3, seed=1), "b": scored(0), "c": scored(2, seed=2)}
+    for key, part in parts.items():
+        write_candidates(layout, key, part)
+    pool = read_pool(layout, ["c", "b", "a"])
+    assert pool.micrographs == ("c", "b", "a")
+    assert pool.micrograph.tolist() == [0, 0, 2, 2, 2]
+    np.testing.assert_array_equal(pool.xy, np.concatenate([parts["c"].xy, parts["a"].xy]))
+    np.testing.assert_array_equal(pool.probability[:, 2:, 1], parts["a"].member_probability)
+    np.testing.assert_allclose(pool.probability.sum(axis=2), 1, rtol=1e-6)
+    assert (pool.embedding.shape, pool.embedding.dtype) == ((5, 16), np.float32)
+    assert len(read_pool(layout, [])) == 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk", b"PAR1" * 20])
+def test_a_broken_file_is_named(tmp_path: Path, damage: bytes) -> None:
+    layout = RoundLayout(tmp_path, 1)
+    layout.candidates("a").parent.mkdir()
+    layout.candidates("a").write_bytes(damage)
+    with pytest.raises(FileFormatError, match="delete it and run cryoal score") as raised:
+        read_candidates(layout, "a")
+    assert str(layout.candidates("a")) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_truncated_file_is_named(tmp_path: Path) -> None:
+    layout = RoundLayout(tmp_path, 1)
+    write_candidates(layout, "a", scored(10))
+    whole = layout.candidates("a").read_bytes()
+    for size in range(0, len(whole), 97):
+        layout.candidates("a").write_bytes(whole[:size])
+        with pytest.raises(FileFormatError):
+            read_candidates(layout, "a")
+
+
+def test_a_table_of_another_kind_and_a_missing_one_are_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    layout = RoundLayout(tmp_path, 3)
+    layout.candidates("a").parent.mkdir()
+    pq.write_table(pa.table({"x": [1.0]}), layout.candidates("a"))
+    with pytest.raises(FileFormatError, match="broken"):
+        read_candidates(layout, "a")
+    with pytest.raises(FileError, match="b is not scored in round 3; run cryoal score"):
+        read_candidates(layout, "b")
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    good = scored(3)
+    with pytest.raises(ArrayError, match=r"must be \(N, 2\)"):
+        ScoredMicrograph(good.xy[:2], good.member_probability, good.probability, good.embedding)
