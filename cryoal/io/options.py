@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from cryoal.data.micrograph import MicrographEntry
+from cryoal.data.picks import Picks
 from cryoal.errors import OptionError
 
 
@@ -45,7 +48,7 @@ class ExportOptions:
     threshold : float
         Picks with a lower score are left out; those without a score stay.
     round_coordinates : bool
-        Write integers, where the format leaves the choice.
+        Write integers to RELION files, since RELION's extraction truncates (100.99 to 100).
     shapes : mapping of str to (ny, nx)
         Image shape by micrograph key; picks outside the image are left out.
     root : Path
@@ -91,3 +94,14 @@ class ExportOptions:
                 f"{entry.pixel_size_angstrom} Å; give a box size, or both of these"
             )
         return max(2, 2 * round(side / 2))
+
+    def select(self, entry: MicrographEntry, picks: Picks) -> Picks:
+        """Keep the picks that reach the threshold and lie on a pixel of the image (where its shape is known)."""
+        ny, nx = self.shapes.get(entry.key, (np.inf, np.inf))
+        on_pixel = (picks.x >= -0.5) & (picks.x < nx - 0.5) & (picks.y >= -0.5) & (picks.y < ny - 0.5)
+        return picks.select(on_pixel & ~(picks.score < self.threshold))
+
+
+def rounded(picks: Picks) -> Picks:
+    """Move picks to the nearest pixel centres; halves go up."""
+    return Picks(np.floor(picks.x + 0.5), np.floor(picks.y + 0.5), picks.score, picks.class_number)
