@@ -62,8 +62,8 @@ round_layout = layout.round(1)
 f4 = np.float32
 for number in itertools.count():
     if not is_scored(round_layout, f"m/{number}"):
-        n = 300
-        scored = ScoredMicrograph(np.full((n, 2), number, f4), np.zeros((5, n), f4), np.zeros(n, f4), np.zeros((n, 64), np.float16))
+        xy, embedding = np.full((300, 2), number, f4), np.zeros((300, 64), np.float16)
+        scored = ScoredMicrograph(xy, np.zeros((5, 300), f4), np.zeros(300, f4), embedding)
         write_candidates(round_layout, f"m/{number}", scored)
     tell(number)
 """
