@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import starfile
-from drawn_picks import assert_same, picked_micrographs
 from hypothesis import given, settings
 
 from cryoal.data.micrograph import MicrographEntry
@@ -11,6 +10,7 @@ from cryoal.data.picks import Picks
 from cryoal.errors import FileError, FileFormatError, LabelError
 from cryoal.io import relion, star
 from cryoal.io.options import ExportOptions, ImportOptions
+from tests.io.drawn_picks import assert_same, picked_micrographs
 
 NAME = "MotionCorr/job002/Micrographs/a.b.mrc"
 ENTRY = MicrographEntry(NAME, Path(NAME), 2.0)
