@@ -16,7 +16,7 @@ PACKAGES = [name for name in ("cryoal", "napari_plugin") if (ROOT / name).is_dir
 MODULES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|opt|tmp|work)/\w")
 HEAVY = ("torch", "napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui")
-UNSAFE = ("pickle", "dill", "shelve", "joblib")
+UNSAFE = ("pickle", "dill", "shelve")
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 320, 50
 
 
