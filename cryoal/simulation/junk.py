@@ -14,7 +14,7 @@ _CARBON_VOLT = 5.0  # amorphous carbon, less the ice it displaces
 _ETHANE_VOLT = 1.5  # solid ethane on ice, thin
 _CRYSTAL_FREE_PATH_ANGSTROM = 900.0  # electrons diffracted out of the aperture are lost as well
 _ETHANE_FREE_PATH_ANGSTROM = 2500.0
-_CARBON_FREE_PATH_ANGSTROM = 4000.0
+_CARBON_FREE_PATH_ANGSTROM = 5000.0
 _HOLE_RADIUS_ANGSTROM = 6000.0
 
 
@@ -36,7 +36,7 @@ class Junk:
     ethane_patches: float = 0.0
     aggregates: float = 0.0
     carbon_reach: float = 0.0
-    carbon_thickness_angstrom: float = 150.0
+    carbon_thickness_angstrom: float = 120.0
 
 
 def add_junk(slab: Slab, junk: Junk, species: Sequence[Species], rng: Generator) -> None:
@@ -62,15 +62,17 @@ def _add_carbon(slab: Slab, junk: Junk, rng: Generator) -> None:
     outermost = (abs(np.cos(toward)) * width + abs(np.sin(toward)) * height) / 2
     back = _HOLE_RADIUS_ANGSTROM - outermost + reach
     from_x, from_y = x - (width / 2 - back * np.cos(toward)), y - (height / 2 - back * np.sin(toward))
-    angle = np.arctan2(from_y, from_x)
-    waves = rng.uniform(10, 150, 12)  # cycles about the hole
-    wobble = sum(150 / wave * np.cos(wave * angle + rng.uniform(0, 6.3)) for wave in waves)
-    beyond = np.hypot(from_x, from_y) - _HOLE_RADIUS_ANGSTROM - wobble
+    turn = np.linspace(-np.pi, np.pi, 20001)
+    waves = rng.integers(10, 150, 12)  # cycles about the hole
+    wobble = sum(150 / wave * np.cos(wave * turn + rng.uniform(0, 6.3)) for wave in waves)
+    edge = _HOLE_RADIUS_ANGSTROM + np.interp(np.arctan2(from_y, from_x), turn, wobble)
+    beyond = np.hypot(from_x, from_y) - edge
     share = 1 / (1 + np.exp(-np.clip(beyond / 15, -30, 30)))
+    share[share < 0.02] = 0
     slab.carbon_angstrom += junk.carbon_thickness_angstrom * share
     slab.potential += _CARBON_VOLT * junk.carbon_thickness_angstrom * share
     slab.absorption += junk.carbon_thickness_angstrom / _CARBON_FREE_PATH_ANGSTROM * share
-    slab.junk |= share > 0.05
+    slab.junk |= share > 0
 
 
 def _add_ice_crystal(slab: Slab, rng: Generator) -> None:
@@ -102,10 +104,10 @@ def _add_ethane(slab: Slab, rng: Generator) -> None:
         outline = radius * (
             1 + sum(rng.normal(0, 0.12) * np.cos(order * angle + rng.uniform(0, 6.3)) for order in (2, 3, 4))
         )
-        height = rng.uniform(60, 200) * np.exp(-((np.hypot(x, y) / np.maximum(outline, 1.0)) ** 4))
+        height = rng.uniform(20, 120) * np.exp(-((np.hypot(x, y) / np.maximum(outline, 1.0)) ** 4))
         slab.potential[window] += _ETHANE_VOLT * height
         slab.absorption[window] += height / _ETHANE_FREE_PATH_ANGSTROM
-        slab.junk[window] |= height > 20
+        slab.junk[window] |= height > 8
 
 
 def _add_aggregate(slab: Slab, species: Species, rng: Generator) -> None:

@@ -101,7 +101,7 @@ def simulate_micrograph(settings: MicrographSettings, rng: Generator) -> Simulat
     frame, padded = _frame(settings)
     slab = Slab.empty(padded, settings.pixel_size_angstrom)
     add_junk(slab, settings.junk, settings.species, rng)
-    positions = place_particles(settings.species, _clearance(slab), settings.pixel_size_angstrom, settings.spacing, rng)
+    positions = place_particles(slab, settings.species, settings.spacing, rng)
     for one, xy in zip(settings.species, positions, strict=True):
         for orientation, at in zip(random_orientations(len(xy), one.tilt_spread_degrees, rng), xy, strict=True):
             slab.add_particle(one.volume, orientation, at)
@@ -120,17 +120,6 @@ def _frame(settings: MicrographSettings) -> tuple[tuple[slice, slice], tuple[int
     margin = int(np.ceil(max(_MARGIN_ANGSTROM, widest) / settings.pixel_size_angstrom))
     ny, nx = (fft.next_fast_len(n + 2 * margin, real=True) for n in settings.shape)
     return (slice(margin, margin + settings.shape[0]), slice(margin, margin + settings.shape[1])), (ny, nx)
-
-
-def _clearance(slab: Slab) -> Floats:
-    """Distance in pixels to the nearest place without particles: outside junk, and inside carbon from its edge."""
-    if not slab.junk.any():
-        return np.full(slab.shape, np.inf)
-    clearance: Floats = ndimage.distance_transform_edt(~slab.junk)
-    carbon = slab.carbon_angstrom > 0.9 * slab.carbon_angstrom.max(initial=0.0)
-    if slab.carbon_angstrom.any():
-        clearance += ndimage.distance_transform_edt(carbon)
-    return clearance
 
 
 def _image(slab: Slab, settings: MicrographSettings, rng: Generator) -> Floats:
@@ -160,5 +149,5 @@ def _marked(positions: Sequence[Floats], slab: Slab, frame: tuple[slice, slice])
     inside = (nearest[:, 1] >= rows.start) & (nearest[:, 1] < rows.stop)
     inside &= (nearest[:, 0] >= columns.start) & (nearest[:, 0] < columns.stop)
     inside &= ~slab.junk[nearest[:, 1], nearest[:, 0]]
-    corner = (columns.start, rows.start)
-    return Picks(*(xy[inside] - corner).T, class_number=species[inside])
+    x, y = xy[inside].T
+    return Picks(x - columns.start, y - rows.start, class_number=species[inside])

@@ -131,20 +131,18 @@ def ice_thickness(ice: Ice, shape: tuple[int, int], rng: Generator) -> Floats:
     return thickness
 
 
-def place_particles(
-    species: Sequence[Species], clearance_px: Floats, pixel_size_angstrom: float, spacing: float, rng: Generator
-) -> list[Floats]:
+def place_particles(slab: Slab, species: Sequence[Species], spacing: float, rng: Generator) -> list[Floats]:
     """Random positions for the particles of every species.
 
     Two particles are never nearer than ``spacing · (r₁ + r₂)``, r being half a diameter: 1 keeps their spheres apart,
-    less lets them overlap in projection. Where there is no room for all, fewer are placed.
+    less lets them overlap in projection. None lies on junk or across its outline, but some lie on carbon. Where there
+    is no room for all, fewer are placed.
 
     Parameters
     ----------
+    slab : Slab
+        Tells the size, the junk and the carbon; it is not changed.
     species : sequence of Species
-    clearance_px : float64 array, shape (ny, nx)
-        Distance to the nearest place where particles are not allowed; a particle needs its radius.
-    pixel_size_angstrom : float
     spacing : float
     rng : Generator
 
@@ -153,9 +151,11 @@ def place_particles(
     list of float64 arrays, shape (N, 2)
         (x, y) in pixels, one array a species.
     """
-    ny, nx = clearance_px.shape
+    ny, nx = slab.shape
+    outline = _outline(slab.junk)
+    allowed = ~slab.junk | (slab.carbon_angstrom > 0)
     placed: list[Floats] = []
-    radii = [one.volume.diameter_angstrom / 2 / pixel_size_angstrom for one in species]
+    radii = [one.volume.diameter_angstrom / 2 / slab.pixel_size_angstrom for one in species]
     for index, one in enumerate(species):
         radius = radii[index]
         wanted = rng.poisson(one.coverage * ny * nx / (np.pi * radius**2))
@@ -163,7 +163,8 @@ def place_particles(
         for _ in range(_PLACING_ROUNDS):
             tries = rng.random((wanted - len(xy), 2)) * (nx - 1, ny - 1)
             nearest = np.rint(tries).astype(np.intp)
-            tries = tries[clearance_px[nearest[:, 1], nearest[:, 0]] > radius]
+            tries = tries[allowed[nearest[:, 1], nearest[:, 0]]]
+            tries = tries[_far_from(outline, tries, radius)]
             for other, other_radius in zip(placed, radii, strict=False):
                 tries = tries[_far_from(other, tries, spacing * (radius + other_radius))]
             tries = tries[_far_from(xy, tries, 2 * spacing * radius)]
@@ -172,13 +173,22 @@ def place_particles(
     return placed
 
 
+def _outline(mask: Mask) -> Floats:
+    """(x, y) of the pixels of a mask that have a neighbour outside it."""
+    inner = mask.copy()
+    inner[1:] &= mask[:-1]
+    inner[:-1] &= mask[1:]
+    inner[:, 1:] &= mask[:, :-1]
+    inner[:, :-1] &= mask[:, 1:]
+    return np.argwhere(mask & ~inner)[:, ::-1].astype(np.float64)
+
+
 def _far_from(others: Floats, xy: Floats, distance: float) -> Mask:
     """Which of `xy` have no other within the distance."""
     if not len(others) or not len(xy):
         return np.ones(len(xy), dtype=bool)
-    nearest, _ = cKDTree(others).query(xy)
-    far: Mask = nearest >= distance
-    return far
+    nearest: Floats = np.asarray(cKDTree(others).query(xy)[0])
+    return nearest >= distance
 
 
 def _thinned(xy: Floats, distance: float) -> Floats:

@@ -5,6 +5,7 @@ A bead cloud rotates exactly, projects without interpolating a grid, and its mas
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.random import Generator
@@ -65,14 +66,14 @@ def build_volume(shape: str, diameter_angstrom: float, rng: Generator, symmetry:
     Raises
     ------
     OptionError
-        The shape is unknown or the diameter is not positive.
+        The shape or the symmetry is unknown, or the diameter is not positive.
     """
     if shape not in SHAPES:
         raise OptionError(f"shape: found '{shape}', allowed are {', '.join(SHAPES)}; choose one of them")
     if not diameter_angstrom > 0:
         raise OptionError(f"diameter_angstrom: found {diameter_angstrom}, give a positive number of Å")
     domains, group = SHAPES[shape](rng, symmetry)
-    return _fill(domains, Rotation.create_group(group), diameter_angstrom, rng)
+    return _fill(domains, _point_group(group), diameter_angstrom, rng)
 
 
 def fragment(volume: Volume, rng: Generator) -> Volume:
@@ -143,10 +144,18 @@ def project(
     return flat.reshape(side, side) / pixel_size_angstrom**2
 
 
+def _point_group(name: str) -> Rotation:
+    """All rotations of a point group."""
+    try:
+        return Rotation.create_group(cast("Any", name))  # scipy-stubs know only the letters
+    except ValueError as error:
+        raise OptionError(f"symmetry: found '{name}', allowed are C1, C2, ..., D2, ..., T, O and I") from error
+
+
 def _globular(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
     group = symmetry or "C1"
-    mates = Rotation.create_group(group)
-    domains = _cluster(rng, int(rng.integers(8, 15)) if len(mates) == 1 else int(rng.integers(3, 6)))
+    mates = _point_group(group)
+    domains = _cluster(rng, int(rng.integers(10, 20)) if len(mates) == 1 else int(rng.integers(3, 6)))
     if len(mates) == 1:
         return domains, group
     direction, nearest = _spread_direction(mates, rng)
@@ -156,7 +165,7 @@ def _globular(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]
 
 def _barrel(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
     group = symmetry or f"C{int(rng.integers(5, 10))}"
-    copies = max(len(Rotation.create_group(group)), 3)
+    copies = max(len(_point_group(group)), 3)
     dihedral = group.upper().startswith("D")  # its twofold axes make the lower half
     unit = _cluster(rng, int(rng.integers(1, 4)))
     reach = _radius(unit)
@@ -189,7 +198,7 @@ def _rod(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
 
 def _shell(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
     group = symmetry or "I"
-    mates = Rotation.create_group(group)
+    mates = _point_group(group)
     size = np.sqrt(4 / len(mates)) * rng.uniform(0.9, 1.1)  # caps of this radius about cover the unit sphere
     thickness = rng.uniform(0.08, 0.2)
     domains = []
@@ -221,7 +230,7 @@ def _cluster(rng: Generator, count: int) -> list[_Domain]:
             others = np.array([other.centre for other in domains])
             apart = np.linalg.norm(tries[:, None] - others, axis=2).min(axis=1)
             outlying = np.linalg.norm(tries - others.mean(axis=0), axis=1)
-            centre = tries[int(np.argmin(outlying + 10 * (apart < 0.9 * reach)))]
+            centre = tries[int(np.argmin(outlying + 10 * (apart < 0.8 * reach)))]
         domains.append(_Domain(centre, axes, Rotation.random(None, rng), rng.uniform(0.75, 1.25)))
     middle = np.mean([domain.centre for domain in domains], axis=0)
     return [_moved(domain, -middle) for domain in domains]
