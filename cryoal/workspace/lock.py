@@ -56,7 +56,8 @@ class Holder:
         """Whether the process is surely gone; of another host nothing is sure."""
         if self.host != platform.node():
             return False
-        return not process_is_alive(self.pid) or _process_start(self.pid) != self.process_start
+        started = _process_start(self.pid)
+        return not process_is_alive(self.pid) or started not in ("", self.process_start)
 
 
 @contextmanager
@@ -156,7 +157,7 @@ def _clear_dead(path: Path) -> None:
 
 
 def _process_start(pid: int) -> str:
-    """When the kernel started the process, in ticks since it booted."""
+    """When the kernel started the process, in ticks since it booted; empty where that is hidden."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:

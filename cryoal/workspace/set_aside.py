@@ -1,7 +1,7 @@
 """Which micrographs could not be used and why: one small file each, so that any number of processes may write."""
 
 from cryoal.errors import FileError
-from cryoal.io.durable import is_temporary, write_atomic
+from cryoal.io.durable import is_temporary, write_atomic, write_error
 from cryoal.workspace.layout import Layout
 
 
@@ -17,8 +17,18 @@ def set_aside(layout: Layout, key: str, reason: str) -> None:
 
 
 def take_back(layout: Layout, key: str) -> None:
-    """Note that a micrograph can be used after all; nothing happens where it was not set aside."""
-    layout.set_aside(key).unlink(missing_ok=True)
+    """Note that a micrograph can be used after all; nothing happens where it was not set aside.
+
+    Raises
+    ------
+    FileError
+        The note cannot be removed.
+    """
+    path = layout.set_aside(key)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def read_set_aside(layout: Layout) -> dict[str, str]:
