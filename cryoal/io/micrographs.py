@@ -1,26 +1,20 @@
 """Micrograph lists (a glob or a RELION STAR file of any version), and reading a micrograph by its content."""
 
 import glob
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cryoal.data.micrograph import Micrograph, MicrographEntry
 from cryoal.errors import FileError, FileFormatError, MicrographError, OptionError
 from cryoal.io import mrc, star, tiff
+from cryoal.io.pixel_sizes import optics_groups, star_pixel_sizes, warn_if_different
 
 _NAME = "rlnMicrographName"
-_TOLERANCE = 0.01
 _READERS = 8  # headers wait for the file system, not for the processor
-
-
-class PixelSizeWarning(UserWarning):
-    """Two sources give a micrograph different pixel sizes."""
 
 
 def list_micrographs(source: str, pixel_size_angstrom: float | None, root: Path) -> list[MicrographEntry]:
@@ -96,6 +90,17 @@ def read_shapes(entries: Sequence[MicrographEntry]) -> dict[str, tuple[int, int]
     return {entry.key: header[0] for entry, header in zip(entries, headers, strict=True) if header is not None}
 
 
+def shape_of(entry: MicrographEntry, shapes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """Shape (ny, nx) of a micrograph: by `shapes`, keyed by micrograph, else from its header.
+
+    Raises
+    ------
+    FileError, MicrographError
+        As `read_shape`.
+    """
+    return shapes[entry.key] if entry.key in shapes else read_shape(entry.path)[0]
+
+
 def write_list(path: Path, entries: Sequence[MicrographEntry]) -> None:
     """Write a micrograph list as RELION 3.1, 4 and 5 and `list_micrographs` read it.
 
@@ -165,7 +170,7 @@ def _from_glob(source: str, option: float | None, root: Path) -> list[Micrograph
         raise FileError(f"{source}: no micrograph matches (looked in {root.absolute()}); {remedy}")
     bare = [MicrographEntry(_relative(path, root), path) for path in files]
     headers = np.array([header[1] if header else np.nan for header in _headers(bare)])
-    _warn_if_different("the headers say", headers, "the option says", option, [entry.name for entry in bare])
+    warn_if_different("the headers say", headers, "the option says", option, [entry.name for entry in bare])
     fallback = np.nan if option is None else option
     sizes = np.where(np.isnan(headers), fallback, headers).tolist()
     return [MicrographEntry(entry.name, entry.path, size) for entry, size in zip(bare, sizes, strict=True)]
@@ -185,16 +190,16 @@ def _from_star(path: Path, option: float | None, root: Path) -> list[MicrographE
         raise FileFormatError(f"{path}: lists no micrographs; give a list that has some")
     names = [str(name) for name in table[_NAME]]
     folder = _project_folder(path, names, root)
-    groups = _optics_groups(table, path)
-    sizes = _star_sizes(blocks, table, groups, path)
+    groups = optics_groups(table, path)
+    sizes = star_pixel_sizes(blocks, table, groups, path)
     bare = [MicrographEntry(name, folder / name) for name in names]
     told = ~np.isnan(sizes)
     asked = np.union1d(np.flatnonzero(~told), np.unique(groups, return_index=True)[1])  # one header a group checks it
     headers = np.full(len(bare), np.nan)
     headers[asked] = [header[1] if header else np.nan for header in _headers([bare[i] for i in asked])]
-    _warn_if_different(f"{path.name} says", sizes, "the headers say", headers, names)
+    warn_if_different(f"{path.name} says", sizes, "the headers say", headers, names)
     sizes = np.where(told, sizes, headers)
-    _warn_if_different(f"{path.name} or the headers say", sizes, "the option says", option, names)
+    warn_if_different(f"{path.name} or the headers say", sizes, "the option says", option, names)
     sizes = np.where(np.isnan(sizes), np.nan if option is None else option, sizes)
     columns = zip(bare, sizes.tolist(), groups.tolist(), strict=True)
     return [MicrographEntry(entry.name, entry.path, size, group) for entry, size, group in columns]
@@ -213,37 +218,6 @@ def _project_folder(path: Path, names: list[str], root: Path) -> Path:
     )
 
 
-def _optics_groups(table: pd.DataFrame, path: Path) -> NDArray[np.int64]:
-    """Optics group of each micrograph, 1 where the file has none."""
-    if "rlnOpticsGroup" not in table:
-        return np.ones(len(table), np.int64)
-    return star.numbers(table, "rlnOpticsGroup", path).astype(np.int64)
-
-
-def _star_sizes(blocks: star.Blocks, table: pd.DataFrame, groups: NDArray[np.int64], path: Path) -> NDArray[np.float64]:
-    """Pixel size of each micrograph by the STAR file (Å/pixel), NaN where it does not tell."""
-    own = _sizes_of_rows(table, path)
-    optics = blocks.get("optics")
-    if optics is not None and "rlnOpticsGroup" in optics:
-        numbers = star.numbers(optics, "rlnOpticsGroup", path).astype(np.int64)
-        by_group = dict(zip(numbers.tolist(), _sizes_of_rows(optics, path).tolist(), strict=True))
-        of_group = np.array([by_group.get(group, np.nan) for group in groups.tolist()])
-        own = np.where(np.isnan(own), of_group, own)
-    return own
-
-
-def _sizes_of_rows(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
-    """Pixel sizes that a table tells itself: by RELION 3.1's column, or from the detector and magnification of 3.0."""
-    sizes = np.full(len(table), np.nan)
-    if "rlnMicrographPixelSize" in table:
-        sizes = star.numbers(table, "rlnMicrographPixelSize", path, missing=True)
-    elif {"rlnDetectorPixelSize", "rlnMagnification"} <= set(table.columns):
-        detector_um = star.numbers(table, "rlnDetectorPixelSize", path, missing=True)
-        magnification = star.numbers(table, "rlnMagnification", path, missing=True)
-        sizes = 1e4 * detector_um / np.where(magnification > 0, magnification, np.nan)
-    return np.where(sizes > 0, sizes, np.nan)
-
-
 def _headers(entries: Sequence[MicrographEntry]) -> list[tuple[tuple[int, int], float] | None]:
     """Shape and pixel size from each header, None where it cannot be read."""
 
@@ -255,29 +229,6 @@ def _headers(entries: Sequence[MicrographEntry]) -> list[tuple[tuple[int, int], 
 
     with ThreadPoolExecutor(_READERS) as pool:
         return list(pool.map(header, entries))
-
-
-def _warn_if_different(
-    first: str,
-    sizes: NDArray[np.float64],
-    second: str,
-    others: NDArray[np.float64] | float | None,
-    names: list[str],
-) -> None:
-    """Warn once when two sources of pixel sizes contradict each other."""
-    if others is None:
-        return
-    compared = np.broadcast_to(np.asarray(others), sizes.shape)
-    with np.errstate(invalid="ignore"):
-        different = np.flatnonzero(np.abs(sizes - compared) > _TOLERANCE * sizes)
-    if different.size:
-        i = int(different[0])
-        warnings.warn(
-            f"{names[i]}: {first} {sizes[i]:.5g} Å/pixel, {second} {compared[i]:.5g}; using {sizes[i]:.5g} "
-            f"({different.size} such micrographs)",
-            PixelSizeWarning,
-            stacklevel=4,
-        )
 
 
 def _check_distinct(source: str, entries: Iterable[MicrographEntry]) -> None:

@@ -15,6 +15,7 @@ from cryoal.io.durable import write_atomic
 from cryoal.io.micrographs import write_list
 from cryoal.io.names import NameIndex, coordinate_path, own_name
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
+from cryoal.io.text import read_text
 
 SUFFIX = "_autopick.star"
 _SUFFIX_FILE = "coords_suffix_"
@@ -93,7 +94,8 @@ def listed_files(path: Path) -> list[Path]:
     FileError
         The list, or a file in it, is missing or not readable.
     """
-    for table in star.read(path).values():
+    is_list = _FILES in read_text(path, "a STAR file")  # thousands are asked, few are lists
+    for table in star.read(path).values() if is_list else ():
         if {_NAME, _FILES} <= set(table.columns):
             return [_find(str(name), path) for name in table[_FILES]]
     return []

@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryoal.errors import ArrayError, FileError, FileFormatError
+from cryoal.errors import ArrayError, FileFormatError
 from cryoal.io.durable import write_atomic
+from cryoal.io.text import read_text
 
 _TOKEN = re.compile(r"""(?:"([^"]*)"|'([^']*)')(?=\s|$)|(\S+)""")
 _NEEDS_QUOTES = re.compile(r"""\s|^$|^["'#_;]|^(?:data_|loop_)""")
 _MISSING = ("<NA>", "nan", "NaN", "None", "null")
+
+RELION_HEADING = "\n# version 30001\n\n"
 
 Blocks = dict[str, pd.DataFrame]
 Columns = Mapping[str, Sequence[object] | NDArray[np.generic]]
@@ -54,7 +57,7 @@ def read(path: Path) -> Blocks:
     FileFormatError
         It is not STAR text, or a row has not as many values as the block has columns.
     """
-    lines = _text(path).split("\n")
+    lines = read_text(path, "a STAR file").split("\n")
     blocks: dict[str, _Block] = {}
     block: _Block | None = None
     for number, line in _significant(lines):
@@ -112,10 +115,11 @@ def numbers(table: pd.DataFrame, label: str, path: Path, *, missing: bool = Fals
     return values
 
 
-def write(path: Path, blocks: Mapping[str, Columns]) -> None:
+def write(path: Path, blocks: Mapping[str, Columns], heading: str = RELION_HEADING) -> None:
     """Write loops, `{block: {label: values}}`, as RELION 3.1, 4 and 5 read them.
 
-    One blank line ends a block, none stands between rows; numbers have up to nine digits.
+    One blank line ends a block, none stands between rows; numbers have up to nine digits. A block whose values are
+    texts, not sequences, is written as single values. `heading` comes before each block.
 
     Raises
     ------
@@ -126,22 +130,7 @@ def write(path: Path, blocks: Mapping[str, Columns]) -> None:
     FileError
         The file cannot be written.
     """
-    write_atomic(path, "".join(_format_loop(path, name, block) for name, block in blocks.items()))
-
-
-def _text(path: Path) -> str:
-    """Give the file as text with plain line ends."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileFormatError(f"{path}: byte {error.start} is not UTF-8 text; give a STAR file") from error
-    if "\0" in text:
-        raise FileFormatError(f"{path}: holds binary data; give a STAR file")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    write_atomic(path, "".join(heading + _format_block(path, name, block) for name, block in blocks.items()))
 
 
 def _significant(lines: list[str]) -> Iterator[tuple[int, str]]:
@@ -197,14 +186,17 @@ def _uncommented(path: Path, number: int, tokens: list[str], expected: int) -> l
     return tokens
 
 
-def _format_loop(path: Path, name: str, block: Columns) -> str:
-    """Format one loop; the version line is what RELION itself writes."""
+def _format_block(path: Path, name: str, block: Columns) -> str:
+    """Format a loop, or single values."""
+    if all(isinstance(value, str) for value in block.values()):
+        values = "".join(f"_{label} {_quoted(path, str(value))}\n" for label, value in block.items())
+        return f"data_{name}\n\n{values}\n"
     columns = [_format_column(path, label, values) for label, values in block.items()]
     if len({len(column) for column in columns}) > 1:
         raise ArrayError(f"{path}: columns of block data_{name} differ in length; give one value for each row")
     header = "".join(f"_{label} #{i}\n" for i, label in enumerate(block, start=1))
     rows = "".join(" ".join(row) + "\n" for row in zip(*columns, strict=True))
-    return f"\n# version 30001\n\ndata_{name}\n\nloop_\n{header}{rows}\n"
+    return f"data_{name}\n\nloop_\n{header}{rows}\n"
 
 
 def _format_column(path: Path, label: str, values: Sequence[object] | NDArray[np.generic]) -> list[str]:

@@ -9,12 +9,12 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import FileError, FileFormatError, MicrographError, OptionError
 from cryoal.io import mrc
 from cryoal.io.micrographs import (
-    PixelSizeWarning,
     list_micrographs,
     read_micrograph,
     read_shapes,
     write_list,
 )
+from cryoal.io.pixel_sizes import PixelSizeWarning
 
 
 @pytest.fixture

@@ -1,0 +1,221 @@
+"""The table of pick formats, the format of a file by its content, and picks matched to micrographs."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryoal.data.micrograph import MicrographEntry
+from cryoal.data.picks import Picks
+from cryoal.errors import FileError, FileFormatError, LabelError, OptionError
+from cryoal.io import cryolo, cryosparc, csv, eman, relion, topaz, xmipp
+from cryoal.io.names import NameIndex
+from cryoal.io.options import ExportOptions, ImportOptions
+
+Reader = Callable[[Path, ImportOptions], dict[str, Picks]]
+Writer = Callable[[Sequence[tuple[MicrographEntry, Picks]], Path, ExportOptions], list[Path]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to store picks: its name on the command line, its files, its reader and writer."""
+
+    name: str
+    description: str
+    suffixes: tuple[str, ...]
+    read: Reader
+    write: Writer
+
+
+FORMATS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        Format("relion", "RELION coordinate sets, 3.0 to 5, and particles", (".star",), relion.read, relion.write),
+        Format("cryosparc", "cryoSPARC particle locations", (".cs",), cryosparc.read, cryosparc.write),
+        Format("eman", "EMAN boxes", (".box",), eman.read_box, eman.write_box),
+        Format("eman2", "EMAN2 info files", (".json",), eman.read_info, eman.write_info),
+        Format("cryolo", "crYOLO boxes", (".cbox",), cryolo.read, cryolo.write),
+        Format("topaz", "Topaz coordinate table", (".txt",), topaz.read, topaz.write),
+        Format("xmipp", "Xmipp positions", (".pos",), xmipp.read, xmipp.write),
+        Format("csv", "comma-separated table; CryoPPP's is read, too", (".csv",), csv.read, csv.write),
+    )
+}
+_SUFFIXES = {suffix: each.name for each in FORMATS.values() for suffix in each.suffixes}
+_HEAD_BYTES = 65536
+_STAR_BLOCK = re.compile(r"^\s*data_", re.MULTILINE)
+_STAR_LABELS = (  # the first whose labels all occur tells the format
+    ("cryolo", ("_CoordinateX", "_Width")),
+    ("xmipp", ("_xcoor", "_ycoor")),
+    ("relion", ("_rlnCoordinateX", "_rlnCoordinateY")),
+    ("relion", ("_rlnMicrographCoordinates",)),
+)
+_MAY_BE_EMPTY = (".star", ".box", ".cbox", ".pos")
+_PLAIN_COLUMNS = {4: "eman", 5: "eman", 7: "cryolo"}
+_NUMBERS = re.compile(r"^[\s\d.eE+<NA>-]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPicks:
+    """Picks of one micrograph as a file gives them."""
+
+    path: Path
+    name: str
+    picks: Picks
+
+    @property
+    def place(self) -> str:
+        """The name to match: with the file's folders where the file names its micrograph by its own name."""
+        return (self.path.parent / self.name).as_posix() if self.path.name.startswith(self.name) else self.name
+
+
+def format_named(name: str) -> Format:
+    """Look a format up.
+
+    Raises
+    ------
+    OptionError
+        There is no such format.
+    """
+    if name not in FORMATS:
+        raise OptionError(f"--format: '{name}' is not known; give one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def detect(path: Path) -> str:
+    """Name of the format of a file, by its content; an empty file is told by its suffix.
+
+    Raises
+    ------
+    FileError
+        The file cannot be read.
+    FileFormatError
+        It holds no coordinates in a known format.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    if head.startswith((cryosparc.PLAIN_MAGIC, cryosparc.COMPRESSED_MAGIC)):
+        return "cryosparc"
+    text = head.decode(errors="ignore").removeprefix("\ufeff")
+    name = None if b"\0" in head else _detect_text(path, text)
+    if name is None:
+        known = ", ".join(each.description for each in FORMATS.values())
+        raise FileFormatError(f"{path}: holds no coordinates in a known format; give one of: {known}")
+    return name
+
+
+def read_files(
+    paths: Sequence[Path], options: ImportOptions | None = None, format_name: str | None = None
+) -> list[FoundPicks]:
+    """Read picks from files, and from all coordinate files in folders, named as the files name them.
+
+    The format of each file is told by its content unless `format_name` is given.
+
+    Raises
+    ------
+    FileError
+        A file cannot be read.
+    FileFormatError
+        A file holds no coordinates, is wrong, or a folder has no coordinate file.
+    LabelError
+        See `read_picks`.
+    """
+    options = options or ImportOptions()
+    found = []
+    for path in paths:
+        for file in _coordinate_files(path) if path.is_dir() else [path]:
+            each = format_named(format_name or detect(file))
+            found += [FoundPicks(file, name, picks) for name, picks in each.read(file, options).items()]
+    return found
+
+
+def read_picks(paths: Sequence[Path], options: ImportOptions, format_name: str | None = None) -> dict[str, Picks]:
+    """Read picks and match them to the micrographs `options.entries`; the result is by micrograph key.
+
+    Raises
+    ------
+    FileError, FileFormatError
+        As `read_files`.
+    LabelError
+        A name means no micrograph or several, two files hold picks of one micrograph, or picks lie outside the image
+        (where `options.shapes` tells it).
+    """
+    index = NameIndex(options.entries)
+    matched: dict[str, FoundPicks] = {}
+    strangers = []
+    for found in read_files(paths, options, format_name):
+        entry = index.find(found.place)
+        if entry is None:
+            strangers += [found] if len(found.picks) else []
+            continue
+        if entry.key in matched:
+            both = f"{matched[entry.key].path} and {found.path}"
+            raise LabelError(f"{both}: both hold picks of micrograph {entry.name}; give one of them")
+        _check_inside(found, options.shapes.get(entry.key))
+        matched[entry.key] = found
+    if strangers:
+        listed = ", ".join(found.name for found in strangers[:5])
+        more = f" and {len(strangers) - 5} more" if len(strangers) > 5 else ""
+        raise LabelError(
+            f"{strangers[0].path}: no micrograph is named {listed}{more}; give the picks of listed micrographs"
+        )
+    return {key: found.picks for key, found in matched.items()}
+
+
+def _detect_text(path: Path, text: str) -> str | None:
+    """Tell a text format, None where it is none."""
+    if not text.strip():
+        return _SUFFIXES[path.suffix] if path.suffix in _MAY_BE_EMPTY else None
+    if path.name.startswith("coords_suffix_"):
+        return "relion"
+    if text.lstrip().startswith("{"):
+        return "eman2" if '"boxes"' in text or path.stem.endswith("_info") else None
+    table = _detect_table(text.lstrip().splitlines()[0])  # first, since a name in it may begin with data_
+    if table is None and _STAR_BLOCK.search(text):
+        return next((name for name, labels in _STAR_LABELS if all(label in text for label in labels)), None)
+    return table
+
+
+def _detect_table(first: str) -> str | None:
+    """Tell a table by its first line."""
+    if "image_name\t" in first:
+        return "topaz"
+    if csv.is_csv_header(first):
+        return "csv"
+    return _PLAIN_COLUMNS.get(len(first.split())) if _NUMBERS.match(first) else None
+
+
+def _coordinate_files(folder: Path) -> Iterator[Path]:
+    """Yield the coordinate files below a folder, those that a list among them names only through the list."""
+    detected: dict[Path, str] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() not in _SUFFIXES or not file.is_file() or file.name.startswith((".", "coords_suffix_")):
+            continue
+        try:
+            detected[file] = detect(file)
+        except FileFormatError:
+            continue  # other files of the same suffixes lie beside coordinates: logs, job.star
+    listed = {
+        file.resolve() for path, name in detected.items() if name == "relion" for file in relion.listed_files(path)
+    }
+    files = [file for file in detected if file.resolve() not in listed]
+    if not files:
+        raise FileFormatError(f"{folder}: no coordinate file in this folder; give the folder or the files of picks")
+    yield from files
+
+
+def _check_inside(found: FoundPicks, shape: tuple[int, int] | None) -> None:
+    """Refuse picks that lie on no pixel of their image."""
+    if shape is None:
+        return
+    ny, nx = shape
+    x, y = found.picks.x, found.picks.y
+    outside = (x < -0.5) | (x >= nx - 0.5) | (y < -0.5) | (y >= ny - 0.5)
+    if outside.any():
+        i = int(outside.argmax())
+        raise LabelError(
+            f"{found.path}: {int(outside.sum())} of {len(outside)} positions on {found.name} lie outside its "
+            f"{nx} × {ny} pixels, the first at x {x[i]:g}, y {y[i]:g}; give coordinates in pixels of these micrographs"
+        )

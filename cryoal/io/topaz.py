@@ -1,0 +1,70 @@
+"""Topaz's coordinate table: one tab-separated file, micrographs named by their stems."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from cryoal.data.micrograph import MicrographEntry
+from cryoal.data.picks import Picks
+from cryoal.errors import FileFormatError, LabelError
+from cryoal.io.durable import write_atomic
+from cryoal.io.names import unique_stems
+from cryoal.io.options import ExportOptions, ImportOptions, rounded
+from cryoal.io.text import number, read_text
+
+_NAME, _X, _Y, _SCORE = "image_name", "x_coord", "y_coord", "score"
+FILE_NAME = "particles.txt"
+
+
+def read(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
+    """Read a table with the columns ``image_name``, ``x_coord``, ``y_coord`` and perhaps ``score``.
+
+    Raises
+    ------
+    FileError
+        The file cannot be read.
+    FileFormatError
+        A column or a value is missing, or a value is not a number.
+    """
+    lines = read_text(path, "a Topaz coordinate file").split("\n")
+    header = lines[0].split("\t")
+    if not {_NAME, _X, _Y} <= set(header):
+        raise FileFormatError(f"{path}: line 1: columns {header}; expected {_NAME}, {_X}, {_Y} and perhaps {_SCORE}")
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for line, text in enumerate(lines[1:], start=2):
+        if not text.strip():
+            continue
+        values = text.split("\t")
+        if len(values) != len(header):
+            raise FileFormatError(f"{path}: line {line}: {len(values)} values instead of {len(header)}; mend the line")
+        row = dict(zip(header, values, strict=True))
+        score = number(path, line, _SCORE, row[_SCORE]) if row.get(_SCORE, "") else np.nan
+        found.setdefault(row[_NAME], []).append(
+            (number(path, line, _X, row[_X]), number(path, line, _Y, row[_Y]), score)
+        )
+    return {name: Picks(*np.array(rows, np.float64).T) for name, rows in found.items()}
+
+
+def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: ExportOptions) -> list[Path]:
+    """Write ``particles.txt``, integer centres; the score column is there where any pick has a score.
+
+    Raises
+    ------
+    LabelError
+        Two micrographs have the same stem, which Topaz cannot tell apart.
+    FileError
+        The file cannot be written.
+    """
+    if not unique_stems([entry for entry, _ in picks]):
+        raise LabelError(f"{out}: Topaz names micrographs by their stems, but some share one; export them apart")
+    kept = [(entry, rounded(options.select(entry, found))) for entry, found in picks]
+    scored = any(np.isfinite(found.score).any() for _, found in kept)
+    lines = ["\t".join([_NAME, _X, _Y, *([_SCORE] if scored else [])])]
+    for entry, found in kept:
+        stem = PurePosixPath(entry.key).name
+        for x, y, score in zip(found.x, found.y, found.score, strict=True):
+            last = ["" if np.isnan(score) else f"{score:.9g}"] if scored else []
+            lines.append("\t".join([stem, str(int(x)), str(int(y)), *last]))
+    write_atomic(out / FILE_NAME, "\n".join(lines) + "\n")
+    return [out / FILE_NAME]
