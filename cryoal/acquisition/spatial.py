@@ -1,5 +1,7 @@
 """Batches spread over the images: minimum distance, quota a micrograph, quota a class."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
@@ -95,6 +97,16 @@ def stratified_quota(n: int, share: float, n_foreground: int, n_background: int)
     wanted = int(np.floor(n * share + 0.5))
     background = min(n - min(wanted, n_foreground), n_background)
     return min(n - background, n_foreground), background
+
+
+def even_quota(n: int, available: Sequence[int]) -> list[int]:
+    """Split a batch over strata as evenly as their sizes allow, the first ones one more where it does not divide."""
+    quota = [0] * len(available)
+    while sum(quota) < min(n, sum(available)):
+        for i, size in enumerate(available):
+            if quota[i] < size and sum(quota) < n:
+                quota[i] += 1
+    return quota
 
 
 class Spacing:

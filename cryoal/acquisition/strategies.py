@@ -1,0 +1,319 @@
+"""The seam of active learning and the one table of strategies.
+
+A strategy is an acquisition function (candidates to scores, higher = ask first) and a batch selector (scores to
+the chosen set). A new one, from any package, is a `Strategy` named by an entry point::
+
+    # my_package.py
+    def doubt(pool, rng):
+        return 1.0 - abs(2.0 * pool.mean_probability[:, 1] - 1.0)
+
+    DOUBT = Strategy("doubt", doubt, select_spread, "Nearest to one half", "me")
+
+    # pyproject.toml
+    [project.entry-points."cryoal.strategies"]
+    doubt = "my_package:DOUBT"
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+import numpy as np
+
+from cryoal.acquisition import pool_scores as score
+from cryoal.acquisition import selectors as choose
+from cryoal.acquisition.checks import FloatArray, IndexArray, checked_vector
+from cryoal.acquisition.committee import consensus_kl, variation_ratio, vote_entropy
+from cryoal.acquisition.micrographs import Aggregation
+from cryoal.acquisition.pool_scores import AcquisitionFunction
+from cryoal.acquisition.selectors import BatchSelector, constrained_batch
+from cryoal.acquisition.spatial import Spacing
+from cryoal.acquisition.stochastic import Noise
+from cryoal.acquisition.uncertainty import least_confidence, margin_uncertainty
+from cryoal.data.candidates import CandidatePool
+from cryoal.errors import ArrayError, OptionError
+
+ENTRY_POINT_GROUP = "cryoal.strategies"
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How to choose what to ask.
+
+    Attributes
+    ----------
+    name : str
+        As ``cryoal query --strategy`` takes it.
+    acquisition : AcquisitionFunction
+    selector : BatchSelector
+    description : str
+        One sentence.
+    reference : str
+        Where it comes from.
+    aggregation : Aggregation
+        How candidates' scores become a field's or a micrograph's.
+    exploration : float
+        Share of the queried fields that is drawn uniformly at random, those without candidates included.
+    includes_empty : bool
+        Whether the rest may be fields without candidates, too.
+    min_members : int
+        Smallest committee the strategy makes sense with.
+    """
+
+    name: str
+    acquisition: AcquisitionFunction
+    selector: BatchSelector
+    description: str
+    reference: str
+    aggregation: Aggregation = Aggregation.TOPK_MEAN
+    exploration: float = 0.1
+    includes_empty: bool = False
+    min_members: int = 1
+
+
+def get_strategy(name: str) -> Strategy:
+    """Find a strategy by name, here or among the installed packages' entry points.
+
+    Raises
+    ------
+    OptionError
+        No such strategy, or an entry point of that name does not lead to a `Strategy`.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        found = point.load()
+        if not isinstance(found, Strategy):
+            raise OptionError(f"strategy: entry point {point.value} gives {type(found).__name__}, expected a Strategy")
+        return found
+    raise OptionError(f"strategy: {name!r} is not known, choose one of {', '.join(strategy_names())}")
+
+
+def strategy_names() -> list[str]:
+    """Names of all strategies, the built-in ones first; others are not loaded."""
+    others = sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)} - set(STRATEGIES))
+    return [*STRATEGIES, *others]
+
+
+def score_candidates(pool: CandidatePool, strategy: Strategy, rng: np.random.Generator) -> FloatArray:
+    """Scores of the candidates by the strategy's acquisition function, shape (N,), checked.
+
+    Raises
+    ------
+    ArrayError
+        The pool is empty or breaks the acquisition function's contract.
+    OptionError
+        The committee is too small for the strategy.
+    """
+    if not len(pool):
+        raise ArrayError("pool: no candidates; score micrographs first, or use the strategy random on fields")
+    members = pool.probability.shape[0]
+    if members < strategy.min_members:
+        raise OptionError(
+            f"strategy: {strategy.name} measures disagreement and needs {strategy.min_members} members, the committee "
+            f"has {members}; train with --members 5, or use entropy"
+        )
+    return checked_vector(strategy.acquisition(pool, rng), f"scores of {strategy.name}", length=len(pool))
+
+
+def choose_candidates(
+    pool: CandidatePool,
+    strategy: Strategy,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    min_distance_px: float = 0.0,
+    per_micrograph: int | None = None,
+) -> IndexArray:
+    """Choose candidates one by one, regardless of fields.
+
+    Parameters
+    ----------
+    pool : CandidatePool
+    strategy : Strategy
+    n : int
+        How many; fewer are returned only where distance and quota leave no more.
+    rng : numpy.random.Generator
+    min_distance_px : float
+        Smallest distance within a micrograph.
+    per_micrograph : int, optional
+        Largest number from one micrograph.
+
+    Returns
+    -------
+    int64 array
+        Indices into the pool, in the order of choice.
+
+    Raises
+    ------
+    ArrayError, OptionError
+        As `score_candidates`; or n is below 1 or larger than the pool.
+    """
+    scores = score_candidates(pool, strategy, rng)
+    if not 1 <= n <= len(pool):
+        raise OptionError(f"n: {n} candidates asked for, the pool has {len(pool)}; ask for 1 to {len(pool)}")
+    spacing = Spacing(pool.xy.astype(np.float64), pool.micrograph, min_distance_px, per_micrograph)
+    return constrained_batch(scores, pool, strategy.selector, n, rng, spacing)
+
+
+_TABLE = (
+    Strategy("random", score.score_constant, choose.select_random, "Uniformly at random", "baseline", exploration=1.0),
+    Strategy(
+        "foreground-random",
+        score.score_foreground,
+        choose.select_foreground_random,
+        "At random, half where the consensus sees a particle, half elsewhere",
+        "Lüth et al. 2025 (nnActive)",
+        aggregation=Aggregation.MAX,
+        includes_empty=True,
+    ),
+    Strategy(
+        "score",
+        score.score_foreground,
+        choose.select_top,
+        "The most probable particles first",
+        "baseline; blob proposals",
+    ),
+    Strategy(
+        "entropy",
+        score.score_entropy,
+        choose.select_spread,
+        "Entropy of the consensus, spread by k-center",
+        "Settles 2009",
+    ),
+    Strategy(
+        "entropy-top", score.score_entropy, choose.select_top, "Entropy of the consensus, not spread", "Settles 2009"
+    ),
+    Strategy(
+        "least-confidence",
+        score.of_consensus(least_confidence),
+        choose.select_spread,
+        "One minus the largest probability (two classes: the ranking of entropy)",
+        "Lewis & Gale 1994",
+    ),
+    Strategy(
+        "margin",
+        score.of_consensus(margin_uncertainty),
+        choose.select_spread,
+        "Smallest lead of the first class (two classes: the ranking of entropy)",
+        "Scheffer et al. 2001",
+    ),
+    Strategy(
+        "vote-entropy",
+        score.of_committee(vote_entropy),
+        choose.select_spread,
+        "Entropy of the members' votes",
+        "Engelson & Dagan 1996",
+        min_members=2,
+    ),
+    Strategy(
+        "variation-ratio",
+        score.of_committee(variation_ratio),
+        choose.select_spread,
+        "Share of votes against the majority",
+        "Freeman 1965; Beluch et al. 2018",
+        min_members=2,
+    ),
+    Strategy(
+        "consensus-kl",
+        score.of_committee(consensus_kl),
+        choose.select_spread,
+        "Divergence of the members from the consensus (the same number as bald)",
+        "McCallum & Nigam 1998",
+        min_members=2,
+    ),
+    Strategy(
+        "bald",
+        score.score_bald,
+        choose.select_spread,
+        "Disagreement of the committee, spread by k-center",
+        "Houlsby et al. 2011; Sener & Savarese 2018",
+        min_members=2,
+    ),
+    Strategy(
+        "bald-top",
+        score.score_bald,
+        choose.select_top,
+        "Disagreement of the committee, not spread",
+        "Houlsby et al. 2011",
+        min_members=2,
+    ),
+    Strategy(
+        "bald-stratified",
+        score.score_bald,
+        choose.stratified_selector(choose.select_spread),
+        "Disagreement, half from p ≥ 0.5 evenly over the classes, half from below, each spread by k-center",
+        "Houlsby et al. 2011; Lüth et al. 2026",
+        min_members=2,
+    ),
+    Strategy(
+        "epig",
+        score.score_epig,
+        choose.select_spread,
+        "Information about the predictions at random candidates",
+        "Bickford Smith et al. 2023",
+        min_members=2,
+    ),
+    Strategy(
+        "egl",
+        score.score_gradient_length,
+        choose.select_spread,
+        "Expected gradient length of the last layer",
+        "Settles, Craven & Ray 2007",
+    ),
+    Strategy(
+        "badge", score.score_gradient_length, choose.select_badge, "K-means++ on gradient embeddings", "Ash et al. 2020"
+    ),
+    Strategy(
+        "batchbald",
+        score.score_bald,
+        choose.select_batch_bald,
+        "Joint information of the batch (at most ln K)",
+        "Kirsch, van Amersfoort & Gal 2019",
+        min_members=2,
+    ),
+    Strategy(
+        "power-bald",
+        score.score_bald,
+        choose.stochastic_selector(Noise.POWER),
+        "Sampled in proportion to disagreement",
+        "Kirsch et al. 2023",
+        min_members=2,
+    ),
+    Strategy(
+        "softmax-bald",
+        score.score_bald,
+        choose.stochastic_selector(Noise.SOFTMAX, beta=20.0),
+        "Sampled in proportion to the exponential of disagreement",
+        "Kirsch et al. 2023",
+        min_members=2,
+    ),
+    Strategy(
+        "softrank-bald",
+        score.score_bald,
+        choose.stochastic_selector(Noise.SOFTRANK),
+        "Sampled in proportion to one over the rank of disagreement",
+        "Kirsch et al. 2023",
+        min_members=2,
+    ),
+    Strategy(
+        "power-entropy",
+        score.score_entropy,
+        choose.stratified_selector(choose.stochastic_selector(Noise.POWER)),
+        "Sampled in proportion to entropy, half from p ≥ 0.5 evenly over the classes",
+        "Kirsch et al. 2023; Lüth et al. 2026",
+    ),
+    Strategy(
+        "k-center",
+        score.score_constant,
+        choose.select_k_center,
+        "Covers the embedding (core-set)",
+        "Sener & Savarese 2018",
+    ),
+    Strategy(
+        "typiclust", score.score_constant, choose.select_typiclust, "Typical of its cluster", "Hacohen et al. 2022"
+    ),
+    Strategy("probcover", score.score_constant, choose.select_probcover, "Balls that cover most", "Yehuda et al. 2022"),
+)
+
+STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _TABLE}
+"""Every built-in strategy by name; the command line, the plugin, the tests and the docs read this."""
