@@ -64,3 +64,33 @@ def micrograph_key(name: str) -> str:
     while key.lower().endswith(_IMAGE_SUFFIXES):
         key = key[: key.rindex(".")]
     return str(PurePosixPath(*(part for part in PurePosixPath(key).parts if part not in ("..", "."))))
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledMicrograph:
+    """A micrograph at the picker's scale, as the network sees it.
+
+    Attributes
+    ----------
+    pixels : float32 array, shape (my, mx)
+        Particles bright, background 0, robust standard deviation 1; 0 where not valid.
+    valid : bool array, shape (my, mx)
+        False on borders and areas that carry no image.
+    scale : (float, float)
+        Original pixels per scaled pixel along (x, y), as really reached.
+    shape_px : (int, int)
+        (ny, nx) of the original.
+    """
+
+    pixels: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    scale: tuple[float, float]
+    shape_px: tuple[int, int]
+
+    def to_scaled(self, xy: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Original (x, y), shape (N, 2), to scaled: x' = (x + 1/2) / scale − 1/2, as pixels are areas."""
+        return (np.asarray(xy, dtype=np.float64).reshape(-1, 2) + 0.5) / self.scale - 0.5
+
+    def to_original(self, xy: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Scaled (x, y), shape (N, 2), to original."""
+        return (np.asarray(xy, dtype=np.float64).reshape(-1, 2) + 0.5) * self.scale - 0.5

@@ -1,0 +1,163 @@
+"""Every default of cryoal, once; the command line's flags and the workspace file take theirs from here.
+
+Lengths that scale with the particle are given in particle diameters.
+"""
+
+from dataclasses import dataclass, field
+
+from cryoal.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessConfig:
+    """How a micrograph is brought to the particle's scale.
+
+    Attributes
+    ----------
+    pixels_per_diameter : int
+        Scale at which the network sees every particle.
+    background_sigma_diameters : float
+        Width of the Gaussian whose local mean is taken off.
+    clip_sigmas : float
+        Pixels further than this from the median, in robust standard deviations, are clipped.
+    dead_activity : float
+        An area is dead when its smaller mean gradient is below this share of the micrograph's median.
+    dead_window_diameters : float
+        Side of the window over which gradients are averaged.
+    """
+
+    pixels_per_diameter: int = 20
+    background_sigma_diameters: float = 1.0
+    clip_sigmas: float = 6.0
+    dead_activity: float = 0.2
+    dead_window_diameters: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Size of one member.
+
+    Attributes
+    ----------
+    channels, deep_channels : int
+        Width at half and at a quarter of the picker's scale.
+    dilations : tuple of int
+        One residual block each, at a quarter of the picker's scale.
+    dropout : float
+        Share of channels dropped while training, and by MC dropout.
+    """
+
+    channels: int = 24
+    deep_channels: int = 48
+    dilations: tuple[int, ...] = (1, 2, 1)
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How a committee is trained.
+
+    Attributes
+    ----------
+    members : int
+        Size of the committee.
+    committee : str
+        ``ensemble``: members trained apart; ``dropout``: one network, seen through one dropout mask a member.
+    min_steps, max_steps : int
+        Bounds of the number of optimiser steps; between them it grows with the known area.
+    diameters2_per_step : float
+        Known area, in square diameters, that earns one step.
+    batch, crop_diameters
+        Patches a step, and their side.
+    learning_rate, weight_decay : float
+    target_sigma_diameters : float
+        Width of the Gaussian drawn at each particle.
+    particle_weight : float
+        Weight of a particle's pixels against background's, before the prior shift is undone.
+    particle_share : float
+        Share of patches drawn near a particle rather than anywhere known.
+    answer_radius_diameters : float
+        How far around a single answer its label is known.
+    max_scale_change, max_contrast_change, noise_sigma : float
+        Augmentation, beside rotations and flips.
+    particles_per_diameter2 : float
+        Particles expected in a square diameter where positives only were imported; more if more are marked.
+    """
+
+    members: int = 5
+    committee: str = "ensemble"
+    min_steps: int = 150
+    max_steps: int = 400
+    diameters2_per_step: float = 8.0
+    batch: int = 8
+    crop_diameters: float = 4.0
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    target_sigma_diameters: float = 0.1
+    particle_weight: float = 4.0
+    particle_share: float = 0.5
+    answer_radius_diameters: float = 0.3
+    max_scale_change: float = 0.08
+    max_contrast_change: float = 0.2
+    noise_sigma: float = 0.1
+    particles_per_diameter2: float = 0.4
+
+    def __post_init__(self) -> None:
+        if self.members < 1:
+            raise OptionError(f"members: {self.members} is not allowed; a committee has 1 member or more")
+        if self.committee not in ("ensemble", "dropout"):
+            raise OptionError(f"committee: {self.committee!r} is not allowed; choose ensemble or dropout")
+
+
+@dataclass(frozen=True, slots=True)
+class PickingConfig:
+    """How score maps become candidates and picks.
+
+    Attributes
+    ----------
+    min_distance_diameters : float
+        No two candidates are nearer than this.
+    match_radius_diameters : float
+        A candidate this near to a marked particle is that particle.
+    min_logit : float
+        Peaks of the committee's mean score below this are no candidates.
+    max_tile_px : int
+        A micrograph whose scaled sides multiply to more pixels than this squared is scored in tiles.
+    """
+
+    min_distance_diameters: float = 0.5
+    match_radius_diameters: float = 0.3
+    min_logit: float = -5.0
+    max_tile_px: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class QueryConfig:
+    """What a query asks for.
+
+    Attributes
+    ----------
+    strategy : str
+    fields : int
+        Fields a query.
+    field_diameters : float
+        Side of a field.
+    per_micrograph : int
+        Largest number of fields of a query on one micrograph.
+    """
+
+    strategy: str = "bald"
+    fields: int = 16
+    field_diameters: float = 3.2
+    per_micrograph: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of the above."""
+
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    picking: PickingConfig = field(default_factory=PickingConfig)
+    query: QueryConfig = field(default_factory=QueryConfig)

@@ -1,0 +1,1 @@
+"""The committee: networks, their training, calibration and scoring."""

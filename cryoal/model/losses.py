@@ -1,0 +1,53 @@
+"""What training minimises: cross-entropy where the truth is known, a positive-unlabelled risk where it is not."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cryoal.model.patches import Batch
+
+
+def picker_loss(logits: Tensor, batch: Batch, particle_weight: float, unlabelled_prior: float) -> Tensor:
+    """Mean loss over all pixels that are known or unlabelled.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, 1, side, side)
+    batch : Batch
+    particle_weight : float
+        What a pixel of target 1 weighs against one of target 0.
+    unlabelled_prior : float
+        Mean target that the unlabelled pixels are thought to have.
+    """
+    n_known, n_unlabelled = batch.known.sum(), batch.unlabelled.sum()
+    known = known_loss(logits, batch, particle_weight)
+    if not n_unlabelled > 0:
+        return known
+    unlabelled = non_negative_risk(logits, batch, particle_weight, unlabelled_prior)
+    return (n_known * known + n_unlabelled * unlabelled) / (n_known + n_unlabelled)
+
+
+def known_loss(logits: Tensor, batch: Batch, particle_weight: float) -> Tensor:
+    """Cross-entropy against the target, mean over known pixels; a target of 1 weighs `particle_weight` times 0."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, batch.target, reduction="none")
+    weight = batch.known * (1 + (particle_weight - 1) * batch.target)
+    return (entropy * weight).sum() / batch.known.sum().clamp(min=1)
+
+
+def non_negative_risk(logits: Tensor, batch: Batch, particle_weight: float, prior: float) -> Tensor:
+    """Non-negative positive-unlabelled risk π w R⁺ + max(0, R_u⁻ − π R_p⁻) of the unlabelled pixels.
+
+    R⁺ and R_p⁻ are means over the marked particles, weighted by the target, of the logistic losses of calling them
+    particle and background; R_u⁻ is the mean over unlabelled pixels of calling them background (Kiryo 2017,
+    equation 6, with soft positives).
+    """
+    positive = batch.target * batch.known
+    as_background = functional.softplus(logits)
+    unlabelled = (as_background * batch.unlabelled).sum() / batch.unlabelled.sum().clamp(min=1)
+    mass = positive.sum()
+    if not mass > 0:
+        return unlabelled
+    called_particle = (functional.softplus(-logits) * positive).sum() / mass
+    called_background = (as_background * positive).sum() / mass
+    rest = torch.clamp(unlabelled - prior * called_background, min=0)
+    return prior * particle_weight * called_particle + rest

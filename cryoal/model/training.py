@@ -1,0 +1,195 @@
+"""Training of a committee: each member on its own share of the labels, side by side on the cores there are."""
+
+import math
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cryoal.config import NetworkConfig, TrainingConfig
+from cryoal.errors import DeviceError, Interrupted
+from cryoal.model.losses import picker_loss
+from cryoal.model.network import PickerNetwork
+from cryoal.model.patches import PatchSampler, TrainingImage
+
+_WARM_UP_SHARE = 0.15
+_REPORT_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """How far training has come.
+
+    Attributes
+    ----------
+    done, total : int
+        Optimiser steps of all members together.
+    loss : float
+        Of the member that reported.
+    """
+
+    done: int
+    total: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedMember:
+    """A trained network and what its balanced batches did to its scores.
+
+    Attributes
+    ----------
+    network : PickerNetwork
+    prior_shift_logit : float
+        To be added to its scores, so that they mean the share of particles in the images, not in the batches.
+    """
+
+    network: PickerNetwork
+    prior_shift_logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTask:
+    """What one member learns from.
+
+    Attributes
+    ----------
+    images : sequence of TrainingImage
+    held_out : int, optional
+        Fold that it does not learn from.
+    steps : int
+    seed : int
+    unlabelled_prior : float
+        Share of a particle's target in the unlabelled pixels.
+    """
+
+    images: Sequence[TrainingImage]
+    held_out: int | None
+    steps: int
+    seed: int
+    unlabelled_prior: float = 0.0
+
+
+def number_of_steps(known_diameters2: float, config: TrainingConfig) -> int:
+    """Steps that a known area, in square particle diameters, is worth."""
+    return int(np.clip(round(known_diameters2 / config.diameters2_per_step), config.min_steps, config.max_steps))
+
+
+def train_members(
+    tasks: Sequence[MemberTask],
+    pixels_per_diameter: int,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    device: torch.device,
+) -> Iterator[TrainingProgress | list[TrainedMember]]:
+    """Train a committee; the last thing yielded is the list of its members.
+
+    On a CPU the members train side by side, one core each, which is faster than one after another on all cores and
+    gives the same weights whatever the number of cores. Closing the generator stops the training.
+
+    Raises
+    ------
+    LabelError
+        A member has nothing to learn from.
+    """
+    networks = [_new_network(network, task.seed) for task in tasks]
+    reports: queue.SimpleQueue[tuple[int, int, float]] = queue.SimpleQueue()
+    stop = threading.Event()
+    lanes = min(len(tasks), len(os.sched_getaffinity(0))) if device.type == "cpu" else 1
+    with ThreadPoolExecutor(lanes, "member") as pool:
+        futures = []
+        for index, (task, net) in enumerate(zip(tasks, networks, strict=True)):
+            run = _MemberRun(index, task, pixels_per_diameter, training, device, reports, stop)
+            futures.append(pool.submit(run.train, net))
+        try:
+            done, total = [0] * len(tasks), sum(task.steps for task in tasks)
+            while sum(done) < total:
+                index, steps, loss = reports.get()
+                if steps < 0:
+                    break
+                done[index] = steps
+                yield TrainingProgress(sum(done), total, loss)
+            members = [future.result() for future in futures]
+        finally:
+            stop.set()
+    yield members
+
+
+def _new_network(config: NetworkConfig, seed: int) -> PickerNetwork:
+    """A network with weights from the seed, the global random state untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return PickerNetwork(config)
+
+
+@dataclass(frozen=True, slots=True)
+class _MemberRun:
+    """The training of one member, in a thread of its own."""
+
+    index: int
+    task: MemberTask
+    pixels_per_diameter: int
+    config: TrainingConfig
+    device: torch.device
+    reports: "queue.SimpleQueue[tuple[int, int, float]]"
+    stop: threading.Event
+
+    def train(self, network: PickerNetwork) -> TrainedMember:
+        """Run all steps, reporting now and then; a failure is reported as step −1 and raised."""
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)
+        try:
+            return self._train(network)
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(f"{self.device}: too little memory to train; free some or use --device cpu") from error
+        finally:
+            self.reports.put((self.index, self.task.steps if not self.stop.is_set() else -1, math.nan))
+
+    def _train(self, network: PickerNetwork) -> TrainedMember:
+        config, steps = self.config, self.task.steps
+        rng = np.random.default_rng(self.task.seed)
+        sampler = PatchSampler(self.task.images, self.task.held_out, self.pixels_per_diameter, config)
+        network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, config.learning_rate, total_steps=steps, pct_start=_WARM_UP_SHARE
+        )
+        batch_density = 0.0
+        for step in range(1, steps + 1):
+            if self.stop.is_set():
+                raise Interrupted("training was stopped")
+            batch = sampler.draw(rng).to(self.device)
+            logits, _ = network(batch.image, self._dropout(network, rng))
+            loss = picker_loss(logits, batch, config.particle_weight, self.task.unlabelled_prior)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            batch_density += (batch.target_density - batch_density) / step
+            if step % _REPORT_EVERY == 0:
+                self.reports.put((self.index, step, float(loss)))
+        shift = _prior_shift(batch_density, sampler.target_density, config.particle_weight)
+        return TrainedMember(network.cpu().eval(), shift)
+
+    def _dropout(self, network: PickerNetwork, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """A mask for each patch."""
+        share = network.config.dropout
+        first, second = (
+            torch.from_numpy((rng.random((self.config.batch, n, 1, 1)) >= share).astype(np.float32) / (1 - share))
+            for n in network.dropout_channels
+        )
+        return first.to(self.device), second.to(self.device)
+
+
+def _prior_shift(batch_density: float, true_density: float, particle_weight: float) -> float:
+    """Difference of the log odds of a particle's pixel, images less batches (Saerens 2002, equation 4)."""
+    if not 0 < batch_density < 1 or not 0 < true_density < 1:
+        return 0.0
+    in_batch = math.log(particle_weight) + math.log(batch_density) - math.log1p(-batch_density)
+    return math.log(true_density) - math.log1p(-true_density) - in_batch
