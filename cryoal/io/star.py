@@ -37,11 +37,10 @@ class _Block:
     lines: list[int] = field(default_factory=list)
 
     def table(self) -> pd.DataFrame:
-        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.labels)
-        values = {
-            label: pd.Series(column, self.lines, dtype=str) for label, column in zip(self.labels, columns, strict=True)
-        }
-        return pd.DataFrame(values, index=self.lines)
+        values = np.empty((len(self.rows), len(self.labels)), dtype=object)
+        if self.rows:
+            values[:] = self.rows
+        return pd.DataFrame(values, index=self.lines, columns=self.labels, dtype=object)
 
 
 def read(path: Path) -> Blocks:
@@ -163,16 +162,23 @@ def _add(path: Path, number: int, tokens: list[str], block: _Block) -> None:
     if tokens == ["loop_"] and not block.labels:
         block.is_loop = True
     elif block.is_loop and is_label and not block.rows and (len(tokens) == 1 or tokens[1].startswith("#")):
-        block.labels.append(tokens[0][1:])
+        _add_label(path, number, tokens[0][1:], block)
     elif block.is_loop:
         block.rows.append(_uncommented(path, number, tokens, len(block.labels)))
         block.lines.append(number)
     elif is_label:
-        block.labels.append(tokens[0][1:])
+        _add_label(path, number, tokens[0][1:], block)
         block.rows = [[*(block.rows[0] if block.rows else []), _uncommented(path, number, tokens, 2)[1]]]
         block.lines = [number]
     else:
         raise FileFormatError(f"{path}: line {number}: '{' '.join(tokens)[:60]}' is neither a row nor '_label value'")
+
+
+def _add_label(path: Path, number: int, label: str, block: _Block) -> None:
+    """Take a label, once."""
+    if label in block.labels:
+        raise FileFormatError(f"{path}: line {number}: _{label} occurs twice in the block; remove one of the two")
+    block.labels.append(label)
 
 
 def _uncommented(path: Path, number: int, tokens: list[str], expected: int) -> list[str]:

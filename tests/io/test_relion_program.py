@@ -93,3 +93,11 @@ def test_extracted_boxes_are_the_pixels_around_the_picks(project):
         assert len(boxes.get(Path(entry.name).stem, [])) == len(expected)
         for (x, y), box in zip(corners, boxes.get(Path(entry.name).stem, []), strict=True):
             np.testing.assert_array_equal(box, pixels[y : y + BOX, x : x + BOX])
+
+
+def test_relion_truncates_fractions(project):
+    (entry, *_) = list_micrographs("micrographs.star", None, project)
+    options = ExportOptions(shapes=read_shapes([entry]), root=project, round_coordinates=False)
+    relion.write([(entry, Picks([50.99], [30.99]))], project / "OUT", options)
+    (box,) = extract(project, "--coord_dir", "OUT/", "--coord_suffix", "_autopick.star")["wide.a"]
+    np.testing.assert_array_equal(box, mrc.read(entry.path).pixels[30 - 8 : 30 + 8, 50 - 8 : 50 + 8])

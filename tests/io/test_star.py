@@ -65,6 +65,7 @@ BAD = {
     "short row": ("data_\nloop_\n_a\n_b\n1 2\n3\n", "line 6: 1 values instead of 2"),
     "long row": ("data_\nloop_\n_a\n_b\n1 2 3\n", "line 5: 3 values instead of 2"),
     "twice": ("data_x\n_a 1\ndata_x\n_a 2\n", "line 3: block data_x occurs twice"),
+    "label twice": ("data_\nloop_\n_a\n_a\n1 2\n", "line 4: _a occurs twice"),
     "no block": ("1 2 3\n", "line 1: '1 2 3' before any data_ block"),
     "no label": ("data_\nfoo bar\n", "line 2: 'foo bar' is neither"),
     "binary": ("data_\0\n", "binary"),
