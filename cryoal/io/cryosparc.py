@@ -20,7 +20,8 @@ from cryoal.io.micrographs import read_micrograph, shape_of
 from cryoal.io.names import NameIndex
 from cryoal.io.options import ExportOptions, ImportOptions
 
-PLAIN_MAGIC, COMPRESSED_MAGIC = b"\x93NUMPY", b"\x94CSDAT"
+PLAIN_MAGIC = b"\x93NUMPY"
+COMPRESSED_MAGIC = (b"\x94CSDAT", b"\x95CSDAT")  # cryosparc-tools 4, 5
 FILE_NAME = "picked_particles.cs"
 _PATH, _SHAPE = "location/micrograph_path", "location/micrograph_shape"
 _X, _Y, _SCORE = "location/center_x_frac", "location/center_y_frac", "pick_stats/ncc_score"
@@ -165,9 +166,13 @@ def _load_compressed(path: Path) -> Rows:
     """Read a compressed file."""
     try:
         from cryosparc.dataset import Dataset  # noqa: PLC0415  an optional part
+        from cryosparc.errors import DatasetLoadError  # noqa: PLC0415
     except ImportError as error:
         raise FileError(f"{path}: is compressed; install what reads it: pip install 'cryoal[cryosparc]'") from error
-    return Dataset.load(path).to_records(fixed=True)  # type: ignore[no-any-return]
+    try:
+        return Dataset.load(path).to_records(fixed=True)  # type: ignore[no-any-return]
+    except DatasetLoadError as error:
+        raise FileFormatError(f"{path}: cannot be read by cryosparc-tools ({error}); copy it again") from error
 
 
 def _text(value: object) -> str:

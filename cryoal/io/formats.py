@@ -96,7 +96,7 @@ def detect(path: Path) -> str:
             head = stream.read(_HEAD_BYTES)
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    if head.startswith((cryosparc.PLAIN_MAGIC, cryosparc.COMPRESSED_MAGIC)):
+    if head.startswith((cryosparc.PLAIN_MAGIC, *cryosparc.COMPRESSED_MAGIC)):
         return "cryosparc"
     text = head.decode(errors="ignore").removeprefix("\ufeff")
     name = None if b"\0" in head else _detect_text(path, text)

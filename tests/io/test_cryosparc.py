@@ -1,3 +1,4 @@
+import importlib.util
 import warnings
 from pathlib import Path
 
@@ -109,15 +110,21 @@ def test_refusals(tmp_path):
         cryosparc.read(tmp_path / "no.cs")
 
 
-def test_compressed_files_need_cryosparc_tools(tmp_path):
+@pytest.mark.parametrize("magic", cryosparc.COMPRESSED_MAGIC)
+def test_compressed_files_need_cryosparc_tools(tmp_path, magic):
     path = tmp_path / "a.cs"
-    path.write_bytes(b"\x94CSDAT" + b"\0" * 20)
-    try:
-        from cryosparc.dataset import Dataset
-    except ImportError:
-        with pytest.raises(FileError, match=r"pip install 'cryoal\[cryosparc\]'"):
-            cryosparc.read(path)
-        return
+    path.write_bytes(magic + bytes(20))
+    installed = importlib.util.find_spec("cryosparc") is not None
+    message = "cannot be read by cryosparc-tools" if installed else r"pip install 'cryoal\[cryosparc\]'"
+    with pytest.raises(FileError, match=message):
+        cryosparc.read(path)
+
+
+def test_cryosparc_tools_reads_what_we_write_and_we_its_compressed_form(tmp_path):
+    dataset = pytest.importorskip("cryosparc.dataset", reason="cryosparc-tools is not installed")
     (plain,) = cryosparc.write([(ENTRY, PICKS)], tmp_path, ExportOptions(shapes=SHAPES))
-    Dataset.load(plain).save(path, format=2)
-    np.testing.assert_allclose(cryosparc.read(path)[NAME].xy, PICKS.xy, atol=1e-4)
+    loaded = dataset.Dataset.load(plain)
+    assert list(loaded["location/micrograph_path"]) == [NAME] * 3
+    loaded.save(tmp_path / "a.cs", format=dataset.CSDAT_FORMAT)
+    assert (tmp_path / "a.cs").read_bytes().startswith(cryosparc.COMPRESSED_MAGIC)
+    np.testing.assert_allclose(cryosparc.read(tmp_path / "a.cs")[NAME].xy, PICKS.xy, atol=1e-4)
