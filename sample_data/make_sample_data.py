@@ -18,24 +18,24 @@ from cryoal.simulation.project import write_project
 from cryoal.simulation.specimen import Ice, Species
 from cryoal.simulation.volumes import Volume, build_volume
 
-SEED = 20262
+SEED = 2
 SHAPE = (704, 832)
 PIXEL_SIZE_ANGSTROM = 4.0
 DIAMETER_ANGSTROM = 165.0
-DETECTOR = Detector(dose_per_square_angstrom=18.0, mtf_at_nyquist=0.6)
+DETECTOR = Detector(dose_per_square_angstrom=25.0, mtf_at_nyquist=0.6)
 
 # defocus in µm, ice in Å, share of the area under wanted particles, junk
 MICROGRAPHS = (
-    (1.8, 350, 0.15, Junk(ice_crystals=1)),
-    (1.6, 450, 0.13, Junk(ice_crystals=3, ethane_patches=2)),
+    (1.8, 350, 0.15, Junk(ethane_patches=1)),
+    (1.6, 450, 0.13, Junk(ice_crystals=4, ethane_patches=3, aggregates=1)),
     (2.6, 450, 0.16, Junk(ethane_patches=6)),
-    (1.8, 350, 0.15, Junk(carbon_reach=0.3, aggregates=2)),
+    (1.8, 350, 0.15, Junk(carbon_reach=0.45, aggregates=3)),
     (2.2, 500, 0.11, Junk(aggregates=5, ethane_patches=3)),
-    (1.4, 400, 0.18, Junk(ice_crystals=3, aggregates=2)),
+    (1.4, 400, 0.18, Junk(ice_crystals=2, aggregates=4)),
     (2.4, 600, 0.14, Junk(ethane_patches=5, aggregates=2)),
-    (2.9, 450, 0.15, Junk(carbon_reach=0.2, ethane_patches=3)),
-    (1.9, 500, 0.20, Junk(ice_crystals=5, aggregates=2)),
-    (2.1, 400, 0.15, Junk(ice_crystals=2, ethane_patches=3, aggregates=3)),
+    (2.9, 450, 0.15, Junk(carbon_reach=0.35, ethane_patches=5)),
+    (1.9, 500, 0.20, Junk(ice_crystals=6, aggregates=4)),
+    (2.1, 400, 0.15, Junk(ice_crystals=2, ethane_patches=4, aggregates=5)),
 )
 
 
@@ -43,7 +43,7 @@ MICROGRAPHS = (
 def particles() -> tuple[Volume, Volume]:
     """The wanted particle, a globular complex without symmetry, and the contaminant, a small barrel."""
     rng = np.random.default_rng([SEED, 1])
-    return build_volume("globular", DIAMETER_ANGSTROM, rng), build_volume("barrel", 145.0, rng, "C7")
+    return build_volume("globular", DIAMETER_ANGSTROM, rng), build_volume("barrel", 125.0, rng, "C7")
 
 
 def name(index: int) -> str:
@@ -65,7 +65,7 @@ def micrograph(index: int) -> SimulatedMicrograph:
     settings = MicrographSettings(
         SHAPE,
         PIXEL_SIZE_ANGSTROM,
-        (Species(wanted, coverage), Species(contaminant, 0.05)),
+        (Species(wanted, coverage), Species(contaminant, 0.025)),
         spacing=0.8,
         ice=Ice(thickness_angstrom),
         optics=optics,

@@ -78,7 +78,7 @@ def build_volume(shape: str, diameter_angstrom: float, rng: Generator, symmetry:
 
 def fragment(volume: Volume, rng: Generator) -> Volume:
     """What is left of a particle after a random plane near its centre has cut it."""
-    normal = Rotation.random(None, rng).apply([0.0, 0.0, 1.0])
+    normal = _directions(1, rng)[0]
     offset = rng.uniform(-0.1, 0.2) * volume.diameter_angstrom
     kept = volume.beads_angstrom @ normal > offset
     if not kept.any():
@@ -97,7 +97,7 @@ def random_orientations(count: int, tilt_spread_degrees: float | None, rng: Gene
     rng : Generator
     """
     if tilt_spread_degrees is None:
-        return Rotation.random(count, rng)
+        return _uniform_rotations(count, rng)
     turns = rng.uniform(0, 360, (count, 2))
     tilt = rng.normal(0, tilt_spread_degrees, count)
     return Rotation.from_euler("ZYZ", np.column_stack([turns[:, 0], tilt, turns[:, 1]]), degrees=True)
@@ -158,8 +158,8 @@ def _globular(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]
     domains = _cluster(rng, int(rng.integers(10, 20)) if len(mates) == 1 else int(rng.integers(3, 6)))
     if len(mates) == 1:
         return domains, group
-    direction, nearest = _spread_direction(mates, rng)
-    away = direction * _CONTACT * _radius(domains) / nearest
+    outward, nearest = _spread_outward(mates, rng)
+    away = outward.apply([0.0, 0.0, _CONTACT * _radius(domains) / nearest])
     return [_moved(domain, away) for domain in domains], group
 
 
@@ -189,7 +189,7 @@ def _rod(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
         _Domain(
             np.array([wobble * np.cos(pitch * step), wobble * np.sin(pitch * step), 1.1 * step]),
             rng.uniform(0.6, 1.1, 3),
-            Rotation.random(None, rng),
+            _uniform_rotations(1, rng)[0],
             rng.uniform(0.8, 1.2),
         )
         for step in steps
@@ -203,7 +203,7 @@ def _shell(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
     thickness = rng.uniform(0.08, 0.2)
     domains = []
     for _ in range(int(rng.integers(1, 4))):
-        outward, _ = Rotation.align_vectors([_spread_direction(mates, rng)[0]], [[0.0, 0.0, 1.0]])
+        outward, _ = _spread_outward(mates, rng)
         axes = np.array([size * rng.uniform(0.6, 1), size * rng.uniform(0.6, 1), thickness])
         domains.append(_Domain(outward.apply([0.0, 0.0, 1.0]), axes, outward, rng.uniform(0.8, 1.2)))
     return domains, group
@@ -226,23 +226,36 @@ def _cluster(rng: Generator, count: int) -> list[_Domain]:
         if domains:
             parent = domains[int(rng.integers(len(domains)))]
             reach = 0.8 * (axes.mean() + parent.semi_axes.mean())
-            tries = parent.centre + reach * Rotation.random(8, rng).apply([0.0, 0.0, 1.0])
+            tries = parent.centre + reach * _directions(8, rng)
             others = np.array([other.centre for other in domains])
             apart = np.linalg.norm(tries[:, None] - others, axis=2).min(axis=1)
             outlying = np.linalg.norm(tries - others.mean(axis=0), axis=1)
             centre = tries[int(np.argmin(outlying + 10 * (apart < 0.8 * reach)))]
-        domains.append(_Domain(centre, axes, Rotation.random(None, rng), rng.uniform(0.75, 1.25)))
+        domains.append(_Domain(centre, axes, _uniform_rotations(1, rng)[0], rng.uniform(0.75, 1.25)))
     middle = np.mean([domain.centre for domain in domains], axis=0)
     return [_moved(domain, -middle) for domain in domains]
 
 
-def _spread_direction(mates: Rotation, rng: Generator) -> tuple[Floats, float]:
-    """A random direction whose symmetry mates keep well apart, and its distance to the nearest on the unit sphere."""
-    tries = Rotation.random(8, rng).apply([0.0, 0.0, 1.0])
+def _spread_outward(mates: Rotation, rng: Generator) -> tuple[Rotation, float]:
+    """A random rotation that takes z to where symmetry mates keep well apart, and how far, on the unit sphere."""
+    tries = _uniform_rotations(8, rng)
+    outward = tries.apply([0.0, 0.0, 1.0])
     turns = [mate for mate in mates if mate.magnitude() > 1e-6]
-    apart = np.min([np.linalg.norm(mate.apply(tries) - tries, axis=1) for mate in turns], axis=0, initial=2.0)
+    apart = np.min([np.linalg.norm(mate.apply(outward) - outward, axis=1) for mate in turns], axis=0, initial=2.0)
     best = int(np.argmax(apart))
     return tries[best], float(apart[best])
+
+
+def _uniform_rotations(count: int, rng: Generator) -> Rotation:
+    """Uniform over SO(3), the same in every version of scipy."""
+    return Rotation.from_quat(rng.normal(size=(count, 4)))
+
+
+def _directions(count: int, rng: Generator) -> Floats:
+    """Uniform unit vectors, shape (count, 3)."""
+    vectors = rng.normal(size=(count, 3))
+    unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def _moved(domain: _Domain, by: Floats) -> _Domain:
@@ -260,9 +273,7 @@ def _fill(domains: list[_Domain], group: Rotation, diameter_angstrom: float, rng
     for index, domain in enumerate(domains):
         volume = 4 / 3 * np.pi * float(np.prod(domain.semi_axes)) * scale**3
         count = max(1, round(volume / RESIDUE_VOLUME_CUBIC_ANGSTROM))
-        direction = rng.normal(size=(count, 3))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        ball = direction * rng.random((count, 1)) ** (1 / 3)
+        ball = _directions(count, rng) * rng.random((count, 1)) ** (1 / 3)
         points = domain.centre + domain.orientation.apply(ball * domain.semi_axes)
         for earlier in domains[:index]:
             points = points[~_inside(earlier, points)]
