@@ -18,7 +18,7 @@ from cryoal.acquisition.checks import (
 from cryoal.errors import ArrayError
 
 _EPSILON = 1e-5
-_BLOCK_VALUES = 2**20  # 8 MiB of distances at a time
+_BLOCK_VALUES = 2**18  # 2 MiB of distances at a time
 _PAIRS = 2**14
 
 
@@ -232,9 +232,12 @@ class _Balls:
     """Which items lie within delta of which, a block at a time."""
 
     def __init__(self, x: FloatArray, delta: float) -> None:
-        self._original, self._delta = x, delta
-        self._x = x - x.mean(axis=0)
-        self._squares = np.einsum("nd,nd->n", self._x, self._x)
+        self._x, self._delta = x, delta
+        centred = x - x.mean(axis=0)
+        squares = np.einsum("nd,nd->n", centred, centred)
+        # Single precision is several times faster; pairs within its error of the boundary are measured again.
+        self._centred, self._squares = centred.astype(np.float32), squares.astype(np.float32)
+        self._doubt = 4.0 * np.finfo(np.float32).eps * (x.shape[1] + 4) * (squares.max() + delta**2)
 
     def any_of(self, centres: IndexArray) -> NDArray[np.bool_]:
         """Items inside the ball of any of the centres, shape (N,)."""
@@ -257,14 +260,14 @@ class _Balls:
 
     def _within(self, rows: IndexArray) -> NDArray[np.bool_]:
         """Whether items lie within delta of the rows; pairs too close to call by the dot product are measured."""
-        squared = self._squares[rows, np.newaxis] + self._squares - 2.0 * (self._x[rows] @ self._x.T)
-        limit = self._delta**2
-        doubt = 1e-12 * (self._squares.max() + limit)
-        inside: NDArray[np.bool_] = squared <= limit
-        near_rows, near_items = np.nonzero(np.abs(squared - limit) <= doubt)
-        for start in range(0, near_rows.size, _PAIRS):
-            i, j = near_rows[start : start + _PAIRS], near_items[start : start + _PAIRS]
-            inside[i, j] = np.linalg.norm(self._original[rows[i]] - self._original[j], axis=1) <= self._delta
+        excess = (np.float32(-2.0) * self._centred[rows]) @ self._centred.T
+        excess += self._squares
+        excess += (self._squares[rows] - np.float32(self._delta**2))[:, np.newaxis]
+        inside: NDArray[np.bool_] = excess <= 0.0
+        close = np.flatnonzero(np.abs(excess, out=excess).ravel() <= self._doubt)
+        for start in range(0, close.size, _PAIRS):
+            i, j = np.divmod(close[start : start + _PAIRS], len(self._x))
+            inside[i, j] = np.linalg.norm(self._x[rows[i]] - self._x[j], axis=1) <= self._delta
         return inside
 
 
