@@ -38,6 +38,8 @@ def cost_to_target(cost: ArrayLike, metric: ArrayLike, target: float) -> float |
     Reitmaier & Sick 2013 (data utilisation rate).
     """
     x, y = _checked(cost, metric)
+    if not np.isfinite(target):
+        raise ArrayError(f"target: {target}, expected a finite number")
     reached = np.flatnonzero(y >= target)
     if not reached.size:
         return None

@@ -1,0 +1,153 @@
+"""From logits to probabilities that mean what they say; no torch."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from cryoal.errors import ArrayError, OptionError
+from cryoal.model.scaling import checked_labels, fit_platt, fit_temperature_binary
+
+FloatArray = NDArray[np.float64]
+
+MIN_LABELS_PER_CLASS = 10
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibrated probability of a logit z, sigmoid(slope·z + intercept).
+
+    Attributes
+    ----------
+    method : {"identity", "temperature", "platt"}
+    slope, intercept : float
+    note : str
+        Why this method.
+    n_positive, n_negative : int
+        Labels it was chosen with.
+    """
+
+    method: str = "identity"
+    slope: float = 1.0
+    intercept: float = 0.0
+    note: str = ""
+    n_positive: int = 0
+    n_negative: int = 0
+
+    def __call__(self, logits: ArrayLike) -> FloatArray:
+        """Probabilities of logits of any shape."""
+        z = np.asarray(logits, dtype=np.float64)
+        probability: FloatArray = np.asarray(expit(self.slope * z + self.intercept), dtype=np.float64)
+        return probability
+
+    def to_dict(self) -> dict[str, str | float | int]:
+        """Plain values, fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> "Calibration":
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        OptionError
+            A value is missing or of the wrong kind.
+        """
+        try:
+            return cls(
+                str(values["method"]),
+                float(values["slope"]),  # type: ignore[arg-type]
+                float(values["intercept"]),  # type: ignore[arg-type]
+                str(values["note"]),
+                int(values["n_positive"]),  # type: ignore[call-overload]
+                int(values["n_negative"]),  # type: ignore[call-overload]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise OptionError(f"calibration: {error!r} in {dict(values)}; train again to write it anew") from error
+
+
+def choose_calibration(logits: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Calibration:
+    """Choose no calibration, a temperature or Platt scaling by the likelihood of left-out groups.
+
+    Parameters
+    ----------
+    logits : array, shape (N,)
+        Of labels kept out of training.
+    y : array, shape (N,)
+        1 for particle, 0 for background.
+    groups : array, shape (N,)
+        Micrograph of each label: labels of one micrograph are never on both sides of a fold.
+
+    Returns
+    -------
+    Calibration
+        The identity, with the reason in `note`, with fewer than ten positives or negatives or one group.
+
+    Raises
+    ------
+    ArrayError
+        Lengths differ, a logit is not finite, or a label other than 0 and 1.
+    """
+    z, label = np.asarray(logits, dtype=np.float64), np.asarray(y)
+    group = np.asarray(groups)
+    counts = (int((label == 1).sum()), int((label == 0).sum()))
+    if group.shape != z.shape:
+        raise ArrayError(f"groups: shape {group.shape} for logits of shape {z.shape}, expected one for each")
+    if min(counts) < MIN_LABELS_PER_CLASS:
+        note = f"not calibrated: {counts[0]} positives and {counts[1]} negatives, {MIN_LABELS_PER_CLASS} of each needed"
+        return Calibration("identity", 1.0, 0.0, note, *counts)
+    if np.unique(group).size < 2:
+        return Calibration("identity", 1.0, 0.0, "not calibrated: labels of one micrograph only", *counts)
+    z, label = checked_labels(z, label)
+    losses = {method: _left_out_nll(fit, z, label, group) for method, fit in _METHODS.items()}
+    method = min(losses, key=losses.__getitem__)
+    slope, intercept = _METHODS[method](z, label)
+    note = "left-out negative log likelihood: " + ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
+    return Calibration(method, slope, intercept, note, *counts)
+
+
+def _identity(z: FloatArray, label: FloatArray) -> tuple[float, float]:  # noqa: ARG001  the fits' signature
+    return 1.0, 0.0
+
+
+def _temperature(z: FloatArray, label: FloatArray) -> tuple[float, float]:
+    return 1.0 / fit_temperature_binary(z, label).temperature, 0.0
+
+
+_METHODS: dict[str, Callable[[FloatArray, FloatArray], tuple[float, float]]] = {
+    "identity": _identity,
+    "temperature": _temperature,
+    "platt": fit_platt,
+}
+
+
+def _left_out_nll(
+    fit: Callable[[FloatArray, FloatArray], tuple[float, float]],
+    z: FloatArray,
+    label: FloatArray,
+    group: NDArray[np.generic],
+) -> float:
+    """Mean negative log likelihood over grouped folds; infinite where a fit turns the ranking round."""
+    total = 0.0
+    for left_out in _folds(group):
+        slope, intercept = fit(z[~left_out], label[~left_out])
+        if slope <= 0.0:
+            return float("inf")
+        linear = slope * z[left_out] + intercept
+        total += float(np.sum(np.logaddexp(0.0, linear) - label[left_out] * linear))
+    return total / z.size
+
+
+def _folds(group: NDArray[np.generic]) -> Iterator[NDArray[np.bool_]]:
+    """Masks of the left-out items: whole groups, the largest first, each to the smallest fold so far."""
+    _, inverse, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    load = np.zeros(min(_FOLDS, sizes.size))
+    fold = np.empty(sizes.size, dtype=np.int64)
+    for index in np.argsort(-sizes, kind="stable"):
+        fold[index] = load.argmin()
+        load[fold[index]] += sizes[index]
+    for number in range(load.size):
+        yield fold[inverse] == number
