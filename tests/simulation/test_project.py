@@ -17,7 +17,7 @@ from cryoal.simulation.volumes import build_volume
 def simulated(seed, pixel_size=5.0):
     rng = np.random.default_rng(seed)
     species = (
-        Species(build_volume("globular", 110.0, rng), 0.1),
+        Species(build_volume("globular", 110.0, rng), 0.25),
         Species(build_volume("barrel", 80.0, rng, "C7"), 0.1),
     )
     return simulate_micrograph(MicrographSettings((96, 128), pixel_size, species, junk=Junk(1)), rng)
@@ -41,6 +41,7 @@ def test_project_reads_back(tmp_path, dtype):
     assert star.numbers(lists["optics"], "rlnMicrographPixelSize", tmp_path) == pytest.approx([5.0])
     truth = star.read(tmp_path / "truth" / "a.star")[""]
     wanted = micrograph.picks.select(micrograph.picks.class_number == 1)
+    assert 3 <= len(wanted) < len(micrograph.picks)
     assert star.numbers(truth, "rlnCoordinateX", tmp_path) == pytest.approx(wanted.x, abs=0.006)
     assert star.numbers(truth, "rlnCoordinateY", tmp_path) == pytest.approx(wanted.y, abs=0.006)
     every = star.read(tmp_path / "truth_all_species" / "a.star")[""]
@@ -51,7 +52,9 @@ def test_project_reads_back(tmp_path, dtype):
 def test_projects_are_byte_identical(tmp_path):
     for name in ("one", "two"):
         write_project(tmp_path / name, [("a", simulated(3))], Optics(), 110.0, np.int8)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    one = contents(tmp_path / "one")
+    assert one == contents(tmp_path / "two")
+    assert one["Micrographs/a.mrc"][224:304].rstrip() == b"Simulated by cryoal"  # no date
 
 
 def test_mixed_pixel_sizes_are_refused(tmp_path):
