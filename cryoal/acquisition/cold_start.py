@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
-from sklearn.cluster import MiniBatchKMeans
 
 from cryoal.acquisition.checks import (
     FloatArray,
@@ -158,6 +157,8 @@ def kmeans_clusters(x: ArrayLike, n_clusters: int, rng: np.random.Generator) -> 
     ----------
     Sculley 2010; scikit-learn.
     """
+    from sklearn.cluster import MiniBatchKMeans  # noqa: PLC0415  a second to import, and --help lists strategies
+
     features = checked_features(x, "x")
     kmeans = MiniBatchKMeans(
         min(checked_count(n_clusters, "n_clusters"), len(features)),
