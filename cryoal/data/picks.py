@@ -34,8 +34,8 @@ class Picks:
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-    score: NDArray[np.float64] = field(default=None)  # type: ignore[assignment]
-    class_number: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]
+    score: NDArray[np.float64] = field(default=None)  # type: ignore[arg-type]
+    class_number: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         n = np.size(self.x)

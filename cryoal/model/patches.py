@@ -32,6 +32,9 @@ class LabelMaps:
         Where `target` is the whole truth.
     unlabelled : bool array, shape (my, mx)
         Where there may be particles beside the marked ones (imported positives).
+    judged : bool array, shape (my, mx)
+        The part of `known` that came from judging the image: not the discs around imported positives, which hold
+        no background by construction.
     particles : float64 array, shape (N, 2)
         (x, y) of the particles, scaled pixels.
     """
@@ -39,6 +42,7 @@ class LabelMaps:
     target: NDArray[np.float32]
     known: NDArray[np.bool_]
     unlabelled: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
     particles: NDArray[np.float64]
 
 
@@ -110,19 +114,21 @@ def label_maps(
         (x0, y0), (x1, y1) = np.round(corners).astype(int)
         rim = round(sigma)
         known[max(y0 + rim, 0) : max(y1 - rim, 0), max(x0 + rim, 0) : max(x1 - rim, 0)] = True
-    for xy in (particles, rejected):
-        known |= _discs(shape, xy, radius)
-    known &= ~_discs(shape, unsure, radius) & scaled.valid
-    target = _gaussians(shape, particles, sigma)
-    imported = bool(len(labels.xy(Verdict.PARTICLE, Origin.IMPORT))) and not labels.complete
-    return LabelMaps(target, known, scaled.valid & ~known & imported, particles)
+    imported = scaled.to_scaled(labels.xy(Verdict.PARTICLE, Origin.IMPORT))
+    judged_ones = scaled.to_scaled(labels.xy(Verdict.PARTICLE, Origin.ANSWER, Origin.COMPLETE))
+    sure = scaled.valid & ~_discs(shape, unsure, radius)
+    judged = sure & (known | _discs(shape, judged_ones, radius) | _discs(shape, rejected, radius))
+    known = judged | (sure & _discs(shape, imported, radius))
+    unlabelled = sure & ~known & (labels.positives_only)
+    return LabelMaps(_gaussians(shape, particles, sigma), known, unlabelled, judged, particles)
 
 
 def at(mask: NDArray[np.bool_], xy: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Value of a map at each (x, y), shape (N,); False outside it."""
     x, y = np.round(xy).astype(int).T.reshape(2, -1)
     inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
-    return inside & mask[np.where(inside, y, 0), np.where(inside, x, 0)]
+    value: NDArray[np.bool_] = inside & mask[np.where(inside, y, 0), np.where(inside, x, 0)]
+    return value
 
 
 class PatchSampler:
@@ -149,7 +155,9 @@ class PatchSampler:
         self._held_out = held_out
         used = [image.used(held_out) for image in images]
         self._stacks = [image.stack for image in images]
-        self._particles = [image.maps.particles[at(mask, image.maps.particles)] for image, mask in zip(images, used, strict=True)]
+        self._particles = [
+            image.maps.particles[at(mask, image.maps.particles)] for image, mask in zip(images, used, strict=True)
+        ]
         self._anywhere = [np.flatnonzero(mask) for mask in used]
         self._particle_share = np.array([len(xy) for xy in self._particles], dtype=float)
         self._any_share = np.array([pixels.size for pixels in self._anywhere], dtype=float)

@@ -8,9 +8,7 @@ from skimage.transform import resize
 _COARSE_PX = 4
 
 
-def local_mean(
-    image: NDArray[np.float32], valid: NDArray[np.bool_], sigma_px: float
-) -> NDArray[np.float32]:
+def local_mean(image: NDArray[np.float32], valid: NDArray[np.bool_], sigma_px: float) -> NDArray[np.float32]:
     """Gaussian mean of the valid pixels around each pixel (normalised convolution).
 
     Worked out on a coarser grid, for it varies slowly.
@@ -26,7 +24,9 @@ def local_mean(
     coarse_weight = _smooth(_shrink(weight), sigma_px / _COARSE_PX)
     coarse_image = _smooth(_shrink(image * weight), sigma_px / _COARSE_PX)
     coarse = np.divide(coarse_image, coarse_weight, out=np.zeros_like(coarse_image), where=coarse_weight > 1e-4)
-    mean: NDArray[np.float32] = resize(coarse, _padded(image.shape), order=1, mode="edge", anti_aliasing=False)
+    mean: NDArray[np.float32] = resize(  # type: ignore[no-untyped-call]
+        coarse, _padded(image.shape), order=1, mode="edge", anti_aliasing=False
+    )
     return mean[: image.shape[0], : image.shape[1]].astype(np.float32)
 
 

@@ -18,6 +18,7 @@ _FIELD_TYPES: dict[str, type[Any] | tuple[type[Any], ...]] = {
     "source": str,
     "root": str,
     "seed": int,
+    "particles_dark": bool,
 }
 
 
@@ -37,6 +38,8 @@ class Settings:
         Overrules what the files say, Å/pixel.
     seed : int
         From which all randomness of the workspace comes, unless a command is given another.
+    particles_dark : bool
+        Particles are darker than their surroundings, as `init` found or was told.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class Settings:
     root: str
     pixel_size_angstrom: float | None = None
     seed: int = 0
+    particles_dark: bool = True
 
     def __post_init__(self) -> None:
         for name in ("diameter_angstrom", "pixel_size_angstrom"):
@@ -122,7 +126,8 @@ def _check_fields(path: Path, values: dict[str, Any]) -> None:
     for name, value in values.items():
         if name not in allowed:
             raise WorkspaceError(f"{path}: unknown field {name}; allowed are {', '.join(allowed)}")
-        if not isinstance(value, _FIELD_TYPES[name]) or isinstance(value, bool):
+        wanted = _FIELD_TYPES[name]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise WorkspaceError(f"{path}: {name} is {value!r}; {_wanted(name)} is needed")
     for name in ("diameter_angstrom", "source", "root"):
         if name not in values:
@@ -131,10 +136,15 @@ def _check_fields(path: Path, values: dict[str, Any]) -> None:
 
 def _wanted(name: str) -> str:
     """The kind of value that a field takes, in words."""
-    words = {"source": "a text in quotes", "root": "a text in quotes", "seed": "a whole number"}
+    words = {
+        "particles_dark": "true or false",
+        "source": "a text in quotes",
+        "root": "a text in quotes",
+        "seed": "a whole number",
+    }
     return words.get(name, "a number")
 
 
-def _toml(value: str | float) -> str:
+def _toml(value: str | float | bool) -> str:
     """A value as TOML; its basic strings are JSON's, but for DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

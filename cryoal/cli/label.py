@@ -1,0 +1,43 @@
+"""`cryoal label`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cryoal.cli.options import CS_Y, QUIET, WORKSPACE
+from cryoal.errors import OptionError
+
+
+def command(
+    workspace: WORKSPACE,
+    files: Annotated[list[Path], typer.Argument(help="Files or folders of picks.", show_default=False)],
+    verdict: Annotated[
+        str | None, typer.Option("--as", help="particle or rejected: answers about single candidates.")
+    ] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="What is not marked in those micrographs is background.")
+    ] = False,
+    query: Annotated[
+        Path | None, typer.Option(help="Take what lies in this query's fields, and make them complete.")
+    ] = None,
+    file_format: Annotated[str | None, typer.Option("--format", help="Format of the files; told by content.")] = None,
+    cs_y: CS_Y = "file",
+    quiet: QUIET = False,
+) -> None:
+    """Import labels from picks of any program (STAR, box, cbox, Topaz, CSV, .cs).
+
+    A plain import is positives only: nothing is said of the rest of the micrograph. Importing a file again adds
+    nothing.
+    """
+    from cryoal.cli import console
+    from cryoal.data.labels import Verdict
+    from cryoal.learner.labelling import LabelImport, import_labels
+    from cryoal.learner.project import Project
+
+    if verdict not in (None, "particle", "rejected"):
+        raise OptionError(f"--as: {verdict!r} is not known; give particle or rejected")
+    said = Verdict(verdict) if verdict else None
+    what = LabelImport(tuple(files), said, complete, query, file_format, cs_y)
+    done = import_labels(Project.open(workspace), what)
+    console.say(f"{workspace}: {done.micrographs} micrographs named, added {console.listed(done.added)}", quiet=quiet)

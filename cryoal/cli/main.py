@@ -1,0 +1,99 @@
+"""`cryoal`: the table of commands, and what becomes of errors.
+
+Exit status: 0 done, 1 a bug, 2 the user's error (one line that names the remedy), 130 interrupted.
+"""
+
+import errno
+import importlib
+import sys
+import warnings
+from types import TracebackType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cryoal import __version__
+from cryoal.errors import CryoalError, Interrupted, UserError
+
+COMMANDS = {
+    "init": "Make a workspace from micrographs.",
+    "label": "Import labels from picks of any program.",
+    "train": "Train and calibrate the committee of the next round.",
+    "score": "Score every micrograph with the newest round.",
+    "query": "Choose what to ask the expert next.",
+    "pick": "Turn the newest round's candidates into picks.",
+    "export": "Write the picks for another program.",
+    "evaluate": "Hold picks against the truth.",
+    "run": "Do the whole job in one go.",
+    "status": "Show what is labelled, trained, scored, and what to do next.",
+}
+"""Every command, in the order of a project's life, with its one sentence; `cryoal.cli.NAME` holds `NAME`."""
+
+
+class _LazyGroup(TyperGroup):
+    """Imports the module of a command only when that command is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  click's signature
+        """Names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, name: str) -> Any:  # noqa: ARG002
+        """The command, built from its module."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"cryoal.cli.{name.replace('-', '_')}")
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single.command(name, help=module.command.__doc__, short_help=COMMANDS[name])(module.command)
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cryoal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _cryoal(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Pick particles in cryo-EM micrographs: a committee proposes, the expert answers where it disagrees."""
+
+
+def main() -> None:
+    """Run the command line; never returns."""
+    warnings.showwarning = _show_warning
+    sys.excepthook = _hook
+    try:
+        app(prog_name="cryoal", standalone_mode=True)
+    except UserError as error:
+        _fail(str(error), 2)
+    except (Interrupted, KeyboardInterrupt):
+        _fail("interrupted; what was finished is kept, the same command goes on from there", 130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        _fail(f"{error.filename or 'a file'}: {error.strerror}; free space, or check permissions", 2)
+
+
+def _fail(message: str, status: int) -> None:
+    """One line on standard error."""
+    sys.stderr.write("cryoal: " + " ".join(message.split()) + "\n")
+    sys.stderr.flush()
+    sys.exit(status)
+
+
+def _hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A bug: the traceback, and where to report it."""
+    sys.__excepthook__(kind, error, trace)
+    if not isinstance(error, CryoalError):
+        sys.stderr.write("cryoal: this is a bug; please report it with the lines above\n")
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Warnings without the place in our code."""
+    sys.stderr.write(f"cryoal: warning: {' '.join(str(message).split())}\n")

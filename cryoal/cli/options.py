@@ -1,0 +1,61 @@
+"""Options that several commands share, and how they become a configuration."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cryoal.config import Config, TrainingConfig
+from cryoal.errors import OptionError
+
+DEFAULTS = Config()
+"""Where the commands take their defaults from."""
+
+WORKSPACE = Annotated[Path, typer.Argument(help="The workspace's folder.", show_default=False)]
+QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no summary; errors only.")]
+DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+SEED = Annotated[int | None, typer.Option(min=0, help="Seed of all randomness; by default the workspace's.")]
+MEMBERS = Annotated[int, typer.Option(help="Size of the committee.")]
+COMMITTEE = Annotated[
+    str, typer.Option(help="ensemble: members trained apart; dropout: one network under Monte-Carlo dropout.")
+]
+DIAMETER = Annotated[float, typer.Option(help="Particle diameter, Å.", show_default=False)]
+PIXEL_SIZE = Annotated[
+    float | None, typer.Option(help="Pixel size, Å/pixel, where neither STAR nor header tells.", show_default=False)
+]
+POLARITY = Annotated[str, typer.Option(help="auto, dark or light particles.")]
+CS_Y = Annotated[str, typer.Option("--cs-y", help="Direction of cryoSPARC's y: file or inverted.")]
+PROJECT = Annotated[
+    Path, typer.Option(help="Folder that relative micrograph names start from (RELION's project).", file_okay=False)
+]
+FORMAT = Annotated[str, typer.Option("--format", help="relion, cryosparc, eman, cryolo, topaz, csv, …")]
+OUT = Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)]
+THRESHOLD = Annotated[float | None, typer.Option(help="Lowest probability of a pick.", show_default=False)]
+PRECISION = Annotated[
+    float | None, typer.Option(help="Share of the picks that shall be particles, as expected.", show_default=False)
+]
+
+
+def configured(members: int, committee: str) -> Config:
+    """The configuration with a committee of the user's choice.
+
+    Raises
+    ------
+    OptionError
+        A value is not allowed.
+    """
+    return Config(training=TrainingConfig(members=members, committee=committee))
+
+
+def dark_particles(polarity: str) -> bool | None:
+    """Whether particles are dark; None to find out.
+
+    Raises
+    ------
+    OptionError
+        Another word.
+    """
+    words = {"auto": None, "dark": True, "light": False}
+    if polarity not in words:
+        raise OptionError(f"--polarity: {polarity!r} is not known; give auto, dark or light")
+    return words[polarity]

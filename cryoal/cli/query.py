@@ -1,0 +1,39 @@
+"""`cryoal query`."""
+
+from typing import Annotated
+
+import typer
+
+from cryoal.cli.options import DEFAULTS, QUIET, SEED, WORKSPACE
+from cryoal.errors import OptionError
+
+
+def command(
+    workspace: WORKSPACE,
+    strategy: Annotated[
+        str | None, typer.Option(help=f"How to choose; by default {DEFAULTS.query.strategy}, random at first.")
+    ] = None,
+    fields: Annotated[int, typer.Option(help="How many fields, or micrographs.")] = DEFAULTS.query.fields,
+    level: Annotated[str, typer.Option(help="field or micrograph.")] = "field",
+    seed: SEED = None,
+    quiet: QUIET = False,
+) -> None:
+    """Choose what to ask the expert next; writes the query as STAR."""
+    from cryoal.cli import console
+    from cryoal.learner.asking import ask_fields, ask_micrographs
+    from cryoal.learner.project import Project
+
+    project = Project.open(workspace)
+    if level == "field":
+        path, asked = ask_fields(project, strategy, fields, seed)
+        rows = [(f.field.micrograph, round(f.field.x), round(f.field.y), f.utility, f.reason) for f in asked]
+        heads = ["micrograph", "x", "y", "utility", "chosen by"]
+    elif level == "micrograph":
+        path, whole = ask_micrographs(project, strategy, fields, seed)
+        rows = [(m.micrograph, m.utility, m.reason) for m in whole]  # type: ignore[misc]
+        heads = ["micrograph", "utility", "chosen by"]
+    else:
+        raise OptionError(f"--level: {level!r} is not known; give field or micrograph")
+    if not quiet:
+        console.table(f"what to ask next ({len(rows)} {level}s)", heads, rows)
+    console.say(f"written to {path}", quiet=quiet)

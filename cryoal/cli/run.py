@@ -1,0 +1,65 @@
+"""`cryoal run`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cryoal.cli.options import (
+    COMMITTEE,
+    DEFAULTS,
+    DEVICE,
+    DIAMETER,
+    FORMAT,
+    MEMBERS,
+    OUT,
+    PIXEL_SIZE,
+    POLARITY,
+    PRECISION,
+    PROJECT,
+    QUIET,
+    THRESHOLD,
+    configured,
+    dark_particles,
+)
+
+
+def command(
+    micrographs: Annotated[str, typer.Option(help="A glob in quotes, or a STAR file.", show_default=False)],
+    labels: Annotated[list[Path], typer.Option(help="Files or folders of picks; may be repeated.", show_default=False)],
+    diameter: DIAMETER,
+    out: OUT,
+    file_format: FORMAT = "relion",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="What is not marked in the labelled micrographs is background.")
+    ] = False,
+    pixel_size: PIXEL_SIZE = None,
+    polarity: POLARITY = "auto",
+    project: PROJECT = Path(),
+    members: MEMBERS = DEFAULTS.training.members,
+    committee: COMMITTEE = DEFAULTS.training.committee,
+    threshold: THRESHOLD = None,
+    precision: PRECISION = None,
+    device: DEVICE = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    quiet: QUIET = False,
+) -> None:
+    """Do the whole job in one go: label, train, score, pick and export.
+
+    The workspace is OUT/workspace; an interrupted run goes on where it stopped.
+    """
+    from cryoal.cli import console
+    from cryoal.learner.labelling import LabelImport
+    from cryoal.learner.project import NewWorkspace
+    from cryoal.learner.whole_job import Job, run_job
+
+    new = NewWorkspace(out / "workspace", micrographs, diameter, pixel_size, dark_particles(polarity), seed, project)
+    job = Job(new, LabelImport(tuple(labels), complete=complete), out, file_format, device, precision, threshold)
+    done = console.run(run_job(job, configured(members, committee)), quiet=quiet)
+    picked = done.picked
+    console.say(
+        f"{picked.picks:,} picks on {picked.micrographs:,} micrographs ({done.set_aside:,} set aside), probability "
+        f"≥ {picked.threshold:.3f}, expected precision {picked.expected_precision:.2f}",
+        quiet=quiet,
+    )
+    console.say(f"{len(done.written):,} files below {out}; give {done.written[0]} to the next program", quiet=quiet)

@@ -1,0 +1,39 @@
+"""`cryoal score`."""
+
+from typing import Annotated
+
+import typer
+
+from cryoal.cli.options import DEVICE, QUIET, WORKSPACE
+from cryoal.errors import OptionError
+
+
+def command(
+    workspace: WORKSPACE,
+    device: DEVICE = "auto",
+    shard: Annotated[str, typer.Option(help="I/N: only the I-th of N parts, for job arrays.")] = "1/1",
+    workers: Annotated[int, typer.Option(help="Micrographs read ahead at the same time.")] = 2,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what was set aside.")] = False,
+    quiet: QUIET = False,
+) -> None:
+    """Score every micrograph with the newest round; resumes, and skips what is done."""
+    from cryoal.cli import console
+    from cryoal.learner.project import Project
+    from cryoal.learner.scoring import ScoreOptions, score
+
+    options = ScoreOptions(device, _shard(shard), workers, retry_failed)
+    done = console.run(score(Project.open(workspace), options), quiet=quiet)
+    console.say(
+        f"round {done.round_number}: scored {done.scored:,} micrographs ({done.already_scored:,} were done, "
+        f"{done.set_aside:,} set aside), {done.candidates:,} candidates",
+        quiet=quiet,
+    )
+    console.say(f"next: cryoal query {workspace}, or cryoal pick {workspace}", quiet=quiet)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """I/N as numbers."""
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise OptionError(f"--shard: {text!r} is not allowed; give I/N, such as 3/16")
+    return int(index), int(count)

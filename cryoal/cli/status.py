@@ -1,0 +1,40 @@
+"""`cryoal status`."""
+
+from cryoal.cli.options import WORKSPACE
+
+
+def command(workspace: WORKSPACE) -> None:
+    """Show what is labelled, trained and scored, and what to do next."""
+    from cryoal.cli import console
+    from cryoal.learner.project import Project
+    from cryoal.learner.status import status
+
+    project = Project.open(workspace)
+    now = status(project)
+    console.say(
+        f"{workspace}: {now.micrographs:,} micrographs ({len(now.set_aside):,} set aside), "
+        f"particle diameter {project.settings.diameter_angstrom:g} Å"
+    )
+    console.say(f"labels: {console.listed(now.labels)}")
+    if now.rounds:
+        heads = ["round", "particles labelled", "scored", "best F1 held out", "AP held out", "ECE", "query", "picks"]
+        nan = float("nan")
+        rows = [
+            (
+                str(one.number),
+                one.labels.get("particle", 0),
+                f"{one.scored:,}/{now.micrographs:,}",
+                float(one.metrics.get("best_f1", nan)),
+                float(one.metrics.get("average_precision", nan)),
+                float(one.metrics.get("ece_after", nan)),
+                "yes" if one.queried else "no",
+                "yes" if one.picked else "no",
+            )
+            for one in now.rounds
+        ]
+        console.table("rounds", heads, rows)
+    if now.set_aside:
+        console.table(
+            "set aside (cryoal score --retry-failed tries again)", ["micrograph", "why"], [*now.set_aside.items()]
+        )
+    console.say(f"next: {now.advice}")

@@ -1,0 +1,30 @@
+"""`cryoal train`."""
+
+from cryoal.cli.options import COMMITTEE, DEFAULTS, DEVICE, MEMBERS, QUIET, SEED, WORKSPACE, configured
+
+
+def command(
+    workspace: WORKSPACE,
+    members: MEMBERS = DEFAULTS.training.members,
+    committee: COMMITTEE = DEFAULTS.training.committee,
+    device: DEVICE = "auto",
+    seed: SEED = None,
+    quiet: QUIET = False,
+) -> None:
+    """Train and calibrate the committee of the next round."""
+    from cryoal.cli import console
+    from cryoal.learner.project import Project
+    from cryoal.learner.training import train
+
+    project = Project.open(workspace, configured(members, committee))
+    done = console.run(train(project, seed, device), quiet=quiet)
+    console.say(f"round {done.number}: learnt from {console.listed(done.labels)}", quiet=quiet)
+    if done.metrics:
+        m = done.metrics
+        console.say(
+            f"on labels kept out of training: best F1 {m['best_f1']:.3f}, average precision "
+            f"{m['average_precision']:.3f}, calibration error {m['ece_before']:.3f} → {m['ece_after']:.3f}",
+            quiet=quiet,
+        )
+    console.say(f"calibration: {done.calibration_note}", quiet=quiet)
+    console.say(f"next: cryoal score {workspace}", quiet=quiet)

@@ -1,0 +1,219 @@
+"""Picks held against the truth, by micrograph and in all."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryoal.data.micrograph import MicrographEntry
+from cryoal.data.picks import Picks
+from cryoal.errors import FileError, LabelError, OptionError
+from cryoal.evaluation.curves import precision_recall_curve
+from cryoal.evaluation.matching import match
+from cryoal.io.formats import FoundPicks, read_files
+from cryoal.io.micrographs import list_micrographs
+from cryoal.io.names import NameIndex
+from cryoal.io.options import ImportOptions
+
+_LIST = "micrographs.star"
+_LEVELS_UP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How good picks are.
+
+    Attributes
+    ----------
+    n_picks, n_truth, n_matched : int
+    precision, recall, f1 : float
+        NaN where undefined.
+    average_precision, best_f1, best_f1_threshold : float
+        Over all thresholds; NaN without scores.
+    median_error_diameters : float
+        Median distance of matched picks from the true centres, in particle diameters.
+    """
+
+    n_picks: int
+    n_truth: int
+    n_matched: int
+    precision: float
+    recall: float
+    f1: float
+    average_precision: float
+    best_f1: float
+    best_f1_threshold: float
+    median_error_diameters: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures of a set of picks.
+
+    Attributes
+    ----------
+    overall : Figures
+        All micrographs together.
+    by_micrograph : mapping of str to Figures
+    without_truth : tuple of str
+        Names of micrographs that have picks but no truth, left out.
+    """
+
+    overall: Figures
+    by_micrograph: Mapping[str, Figures]
+    without_truth: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """What `evaluate` is told beyond the two paths.
+
+    Attributes
+    ----------
+    diameter_angstrom : float
+    radius_diameters : float
+        Largest distance of a match.
+    pixel_size_angstrom : float, optional
+        Overrules the micrograph list.
+    micrographs : str, optional
+        Micrograph list; by default ``micrographs.star`` in or above the folders of truth and picks.
+    cs_y : str
+    """
+
+    diameter_angstrom: float
+    radius_diameters: float = 0.3
+    pixel_size_angstrom: float | None = None
+    micrographs: str | None = None
+    cs_y: str = "file"
+
+    def __post_init__(self) -> None:
+        for name in ("diameter_angstrom", "radius_diameters", "pixel_size_angstrom"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                flag = name.removesuffix("_angstrom").removesuffix("_diameters").replace("_", "-")
+                raise OptionError(f"--{flag}: {value} is not allowed; give a number above 0")
+
+
+def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
+    """Match picks with true centres on every micrograph that has truth.
+
+    Raises
+    ------
+    FileError, FileFormatError
+        A file cannot be read.
+    LabelError
+        No truth, or the pixel size is not known.
+    OptionError
+        A value is not allowed.
+    """
+    entries = _entries(picks, truth, options)
+    reading = ImportOptions(entries=entries, cs_y=options.cs_y)  # type: ignore[arg-type]
+    true_picks = read_files([truth], reading)
+    if not entries:
+        entries = _named_by(true_picks, options)
+    index = NameIndex(entries)
+    centres, strangers = _by_entry(true_picks, index)
+    if strangers or not centres:
+        raise LabelError(f"{truth}: {strangers or 'no micrograph'} is not in the micrograph list; give --micrographs")
+    found, without_truth = _by_entry(read_files([picks], reading), index)
+    by_key = {entry.key: entry for entry in entries}
+    compared = [
+        _compare(found.get(key, Picks.empty()), one, _diameter_px(by_key[key], options), options.radius_diameters)
+        for key, one in centres.items()
+    ]
+    figures = {by_key[key].name: _figures([one]) for key, one in zip(centres, compared, strict=True)}
+    extra = [by_key[key].name for key in found if key not in centres]
+    return Evaluation(_figures(compared), figures, (*without_truth, *extra))
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One micrograph's picks, each judged."""
+
+    scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    correct_by_score: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    error_diameters: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    n_truth: int
+
+
+def _compare(picks: Picks, truth: Picks, diameter_px: float, radius_diameters: float) -> _Compared:
+    """Match one micrograph: as many as can be for the given set, in order of score for the curve."""
+    radius = radius_diameters * diameter_px
+    pairs = match(picks.xy, truth.xy, radius)
+    scored = np.nan_to_num(picks.score, nan=0.0)
+    by_score = match(picks.xy, truth.xy, radius, scored)
+    return _Compared(picks.score, by_score.correct, pairs.distance_px / diameter_px, len(truth))
+
+
+def _figures(parts: Sequence[_Compared]) -> Figures:
+    """Figures of some micrographs together."""
+    scores = np.concatenate([one.scores for one in parts])
+    correct = np.concatenate([one.correct_by_score for one in parts])
+    errors = np.concatenate([one.error_diameters for one in parts])
+    n_truth, n_matched, n_picks = sum(one.n_truth for one in parts), int(errors.size), int(scores.size)
+    average, best, threshold = math.nan, math.nan, math.nan
+    if n_truth and n_picks and np.isfinite(scores).all():
+        curve = precision_recall_curve(scores, correct, n_truth)
+        average = curve.average_precision
+        best, threshold = curve.best_f1
+    return Figures(
+        n_picks,
+        n_truth,
+        n_matched,
+        n_matched / n_picks if n_picks else math.nan,
+        n_matched / n_truth if n_truth else math.nan,
+        2 * n_matched / (n_picks + n_truth) if n_picks + n_truth else math.nan,
+        average,
+        best,
+        threshold,
+        float(np.median(errors)) if n_matched else math.nan,
+    )
+
+
+def _entries(picks: Path, truth: Path, options: EvaluateOptions) -> list[MicrographEntry]:
+    """The micrograph list given, or found beside the truth or the picks; empty where there is none."""
+    if options.micrographs:
+        return list_micrographs(options.micrographs, options.pixel_size_angstrom, Path.cwd())
+    for start in (truth, picks):
+        if not start.exists():
+            raise FileError(f"{start}: does not exist; give a file or a folder of coordinates")
+        absolute = start.absolute()
+        for folder in (absolute, *absolute.parents)[: _LEVELS_UP + 1]:
+            if (folder / _LIST).is_file():
+                return list_micrographs(str(folder / _LIST), options.pixel_size_angstrom, folder)
+    return []
+
+
+def _named_by(found: Sequence[FoundPicks], options: EvaluateOptions) -> list[MicrographEntry]:
+    """Stand-ins for the micrographs that the truth names."""
+    if options.pixel_size_angstrom is None:
+        raise LabelError(
+            f"{found[0].path}: the pixel size is not known, for there is no {_LIST} in or above the folders of truth "
+            "and picks; give --pixel-size or --micrographs"
+        )
+    return [MicrographEntry(one.name, Path(one.name), options.pixel_size_angstrom) for one in found]
+
+
+def _by_entry(found: Sequence[FoundPicks], index: NameIndex) -> tuple[dict[str, Picks], tuple[str, ...]]:
+    """Picks by micrograph key, and the names that mean no micrograph."""
+    known: dict[str, Picks] = {}
+    strangers = []
+    for one in found:
+        entry = index.find(one.place)
+        if entry is None:
+            strangers.append(one.name)
+        elif entry.key in known:
+            raise LabelError(f"{one.path}: micrograph {entry.name} has picks in another file too; give one of them")
+        else:
+            known[entry.key] = one.picks
+    return known, tuple(strangers)
+
+
+def _diameter_px(entry: MicrographEntry, options: EvaluateOptions) -> float:
+    """Particle diameter in pixels."""
+    size = options.pixel_size_angstrom or entry.pixel_size_angstrom
+    if not (math.isfinite(size) and size > 0):
+        raise LabelError(f"{entry.name}: its pixel size is not known; give --pixel-size")
+    return options.diameter_angstrom / size

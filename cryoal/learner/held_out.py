@@ -1,0 +1,113 @@
+"""What members say of labels they did not learn from: the only ground for calibration and reported figures."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cryoal.config import Config
+from cryoal.evaluation.curves import precision_recall_curve
+from cryoal.evaluation.matching import match
+from cryoal.evaluation.reliability import expected_calibration_error
+from cryoal.learner.progress import Progress
+from cryoal.model.calibration import Calibration
+from cryoal.model.committee import Committee, Member
+from cryoal.model.patches import TrainingImage, at
+from cryoal.model.scoring import score
+from cryoal.picking.proposals import propose
+
+Chooser = Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]], Calibration]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Candidates in held-out regions, each judged.
+
+    Attributes
+    ----------
+    logit : float64 array, shape (N,)
+        Score before calibration, mean over the members that did not learn from the region.
+    is_particle : int64 array, shape (N,)
+    unit : int64 array, shape (N,)
+        Index of the micrograph.
+    error_diameters : float64 array, shape (M,)
+        Centring errors of the matched candidates, in particle diameters.
+    n_particles : int
+        Particles in the held-out regions, found or not.
+    """
+
+    logit: NDArray[np.float64]
+    is_particle: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    error_diameters: NDArray[np.float64]
+    n_particles: int
+
+    def choose(self, chooser: Chooser) -> Calibration:
+        """The calibration that these candidates ask for."""
+        return chooser(self.logit, self.is_particle, self.unit)
+
+    def metrics(self, calibration: Calibration) -> dict[str, float]:
+        """Figures for metrics.json; empty where nothing was held out."""
+        if not self.n_particles or not self.logit.size:
+            return {}
+        curve = precision_recall_curve(self.logit, self.is_particle.astype(bool), self.n_particles)
+        best_f1, threshold = curve.best_f1
+        raw = 1 / (1 + np.exp(-self.logit))
+        return {
+            "candidates": int(self.logit.size),
+            "particles": self.n_particles,
+            "average_precision": round(curve.average_precision, 4),
+            "best_f1": round(best_f1, 4),
+            "best_f1_probability": round(float(calibration(np.array([threshold]))[0]), 4) if best_f1 else float("nan"),
+            "ece_before": round(expected_calibration_error(raw, self.is_particle), 4),
+            "ece_after": round(expected_calibration_error(calibration(self.logit), self.is_particle), 4),
+            "median_error_diameters": round(float(np.median(self.error_diameters)), 4) if best_f1 else float("nan"),
+        }
+
+
+def judge_held_out(
+    images: Sequence[TrainingImage], members: Mapping[int, Sequence[Member]], config: Config, device: torch.device
+) -> Generator[Progress, None, HeldOut]:
+    """Score each image by the members that did not learn from parts of it, and judge their candidates there."""
+    committees = {fold: Committee(some, device) for fold, some in members.items() if some}
+    parts = []
+    for done, image in enumerate(images):
+        yield Progress("judging on held-out labels", done, len(images))
+        here = [fold for fold in map(int, np.unique(image.folds)) if fold in committees]
+        parts += [_judge(image, fold, committees[fold], config, done) for fold in here]
+    if not parts:
+        nothing = np.empty(0, np.int64)
+        return HeldOut(np.empty(0), nothing, nothing, np.empty(0), 0)
+    return HeldOut(
+        np.concatenate([part.logit for part in parts]),
+        np.concatenate([part.is_particle for part in parts]),
+        np.concatenate([part.unit for part in parts]),
+        np.concatenate([part.error_diameters for part in parts]),
+        sum(part.n_particles for part in parts),
+    )
+
+
+def _judge(image: TrainingImage, fold: int, committee: Committee, config: Config, unit: int) -> HeldOut:
+    """One region."""
+    region = image.maps.judged & (image.folds == fold)
+    maps = score(committee, image.scaled, config.picking.max_tile_px)
+    size = config.preprocess.pixels_per_diameter
+    found = propose(maps.logits, image.scaled.valid, size, config.picking)
+    inside = at(region, found.xy)
+    logit = found.member_logit.mean(axis=0).astype(np.float64)
+    truth = image.maps.particles
+    pairs = match(found.xy, truth, config.picking.match_radius_diameters * size, logit)
+    correct = pairs.correct
+    n_particles = int(at(region, truth).sum())
+    matched_inside = inside[pairs.pick]
+    # Particles just outside that candidates inside were matched to count as there to be found.
+    extra = int((~at(region, truth[pairs.truth[matched_inside]])).sum())
+    return HeldOut(
+        logit[inside],
+        correct[inside].astype(np.int64),
+        np.full(int(inside.sum()), unit, np.int64),
+        pairs.distance_px[matched_inside] / size,
+        n_particles + extra,
+    )

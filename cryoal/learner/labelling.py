@@ -1,0 +1,155 @@
+"""Import of labels: from picks of any program to decisions in the journal."""
+
+import getpass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cryoal.data.labels import Field, Label, Origin, Verdict
+from cryoal.data.picks import Picks
+from cryoal.errors import LabelError, OptionError
+from cryoal.io.formats import read_picks
+from cryoal.io.options import ImportOptions
+from cryoal.learner.project import Project
+from cryoal.learner.queries import read_query
+from cryoal.workspace.journal import (
+    RANDOM,
+    CompleteField,
+    CompleteMicrograph,
+    Decision,
+    append_decisions,
+    read_journal,
+)
+from cryoal.workspace.labelling import new_decisions
+from cryoal.workspace.lock import writer_lock
+
+
+@dataclass(frozen=True, slots=True)
+class LabelImport:
+    """What `label` is told.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        Files or folders of picks.
+    verdict : Verdict, optional
+        They are answers about single candidates; None for a plain import, that is, positives only.
+    complete : bool
+        What is not marked in those micrographs is background.
+    query : Path, optional
+        Take only what lies in this query's fields, and make those fields complete.
+    format_name : str, optional
+        Format of the files, told by content otherwise.
+    cs_y : str
+        Direction of cryoSPARC's y.
+    """
+
+    paths: tuple[Path, ...]
+    verdict: Verdict | None = None
+    complete: bool = False
+    query: Path | None = None
+    format_name: str | None = None
+    cs_y: str = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import added.
+
+    Attributes
+    ----------
+    micrographs : int
+        How many the files named.
+    added : mapping of str to int
+        New decisions by kind; empty where all were known.
+    """
+
+    micrographs: int
+    added: Mapping[str, int] = field(default_factory=dict)
+
+
+def import_labels(project: Project, what: LabelImport) -> Imported:
+    """Read picks and append what is new to the journal.
+
+    Raises
+    ------
+    LabelError
+        The picks do not fit the workspace's micrographs.
+    FileError, FileFormatError
+        A file cannot be read.
+    OptionError
+        Options that contradict each other.
+    """
+    if what.verdict == Verdict.REJECTED and (what.complete or what.query):
+        raise OptionError("--complete: rejected positions complete nothing; import the particles with --complete")
+    options = ImportOptions(entries=project.entries, shapes=project.shapes, cs_y=what.cs_y)  # type: ignore[arg-type]
+    picks = read_picks(what.paths, options, what.format_name)
+    decisions = _of_fields(what.query, picks) if what.query else _of_micrographs(what, picks)
+    with writer_lock(project.layout.labels_lock, "cryoal label"):
+        new = new_decisions(read_journal(project.layout.labels), decisions)
+        append_decisions(project.layout.labels, new)
+    return Imported(len(picks), Counter(_kind(decision) for decision in new))
+
+
+def _of_micrographs(what: LabelImport, picks: Mapping[str, Picks]) -> list[Decision]:
+    """Decisions about whole micrographs."""
+    origin = Origin.ANSWER if what.verdict else Origin.IMPORT
+    origin = Origin.COMPLETE if what.complete else origin
+    verdict = what.verdict or Verdict.PARTICLE
+    if not what.complete and not any(len(one) for one in picks.values()):
+        raise LabelError(f"{what.paths[0]}: holds no positions; give --complete if these micrographs have no particle")
+    decisions = []
+    for key, one in picks.items():
+        decisions += _labels(key, one, verdict, origin)
+        if what.complete:
+            decisions.append(_decision(CompleteMicrograph(), key))
+    return decisions
+
+
+def _of_fields(query: Path, picks: Mapping[str, Picks]) -> list[Decision]:
+    """Decisions about the fields of a query on the micrographs that the files name."""
+    decisions = []
+    for asked in read_query(query):
+        square: Field = asked.field
+        if square.micrograph not in picks:
+            continue
+        one = picks[square.micrograph]
+        decisions += _labels(square.micrograph, one.select(square.contains(one.xy)), Verdict.PARTICLE, Origin.COMPLETE)
+        drawn = RANDOM if asked.reason == RANDOM else asked.reason
+        decisions.append(_decision(CompleteField(square, drawn), square.micrograph))
+    if not decisions:
+        raise LabelError(f"{query}: the files name none of the micrographs of this query; give their labels")
+    return decisions
+
+
+def _labels(key: str, picks: Picks, verdict: Verdict, origin: Origin) -> list[Decision]:
+    """A decision for each position."""
+    numbers = np.maximum(picks.class_number, 0)
+    rows = zip(picks.x, picks.y, numbers, strict=True)
+    return [_decision(Label(float(x), float(y), verdict, origin, int(c)), key) for x, y, c in rows]
+
+
+def _decision(what: Label | CompleteField | CompleteMicrograph, key: str) -> Decision:
+    return Decision(what, key, who=_user())
+
+
+def _user() -> str:
+    """The login name, empty where the system has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+def _kind(decision: Decision) -> str:
+    """Word for the summary."""
+    match decision.what:
+        case Label() as label:
+            return label.verdict.value
+        case CompleteField():
+            return "complete field"
+        case _:
+            return "complete micrograph"

@@ -1,0 +1,221 @@
+"""Picks of the newest round: candidates above a threshold, and what the expert said, which no model overrules."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from cryoal.data.labels import MicrographLabels, Verdict
+from cryoal.data.micrograph import MicrographEntry
+from cryoal.data.picks import Picks
+from cryoal.errors import OptionError, WorkspaceError
+from cryoal.io import star
+from cryoal.io.durable import publish_directory, temporary_sibling
+from cryoal.io.formats import format_named
+from cryoal.io.micrographs import write_list
+from cryoal.io.options import ExportOptions
+from cryoal.io.relion import read as read_relion
+from cryoal.learner.progress import Progress
+from cryoal.learner.project import Project
+from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
+from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates
+from cryoal.workspace.layout import RoundLayout
+from cryoal.workspace.lock import writer_lock
+from cryoal.workspace.rounds import newest_round, published_rounds
+from cryoal.workspace.settings import root_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What picking did.
+
+    Attributes
+    ----------
+    round_number : int
+    threshold : float
+        Calibrated probability from which candidates became picks.
+    micrographs, picks : int
+    expected_precision : float
+        Mean calibrated probability of the picks that no expert saw; NaN where there are none.
+    """
+
+    round_number: int
+    threshold: float
+    micrographs: int
+    picks: int
+    expected_precision: float
+
+
+def pick(
+    project: Project, threshold: float | None = None, precision: float | None = None
+) -> Iterator[Progress | Picked]:
+    """Write the picks of the newest round; the last value sums them up.
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Lowest calibrated probability.
+    precision : float, optional
+        Lowest threshold at which so large a share of the picks is expected to be true. Without either, the
+        threshold of the largest expected F1.
+
+    Raises
+    ------
+    OptionError
+        A value outside 0 to 1, or both given.
+    WorkspaceError
+        Nothing is scored.
+    """
+    _check_share("--threshold", threshold)
+    _check_share("--precision", precision)
+    if threshold is not None and precision is not None:
+        raise OptionError("--threshold and --precision: give one of them")
+    layout = newest_round(project.layout)
+    entries = [entry for entry in project.usable() if is_scored(layout, entry.key)]
+    if not entries:
+        raise WorkspaceError(f"{project.layout.root}: round {layout.number} has scored nothing; run cryoal score")
+    scored = []
+    for done, entry in enumerate(entries):
+        yield Progress("reading candidates", done, len(entries))
+        scored.append(read_candidates(layout, entry.key))
+    probability = np.concatenate([one.probability for one in scored]).astype(np.float64)
+    if threshold is None:
+        threshold = _choose(probability, precision)
+    labels = project.labels()
+    picks = [
+        _decide(one, threshold, labels.get(entry.key, MicrographLabels()), project.diameter_px(entry))
+        for entry, one in zip(entries, scored, strict=True)
+    ]
+    with writer_lock(project.layout.rounds_lock, "cryoal pick"):
+        _publish(layout, entries, picks)
+    chosen = probability[probability >= threshold]
+    expected = float(chosen.mean()) if chosen.size else float("nan")
+    yield Picked(layout.number, threshold, len(entries), sum(len(one) for one in picks), expected)
+
+
+def newest_picks(project: Project) -> tuple[RoundLayout, list[tuple[MicrographEntry, Picks]]]:
+    """The picks of the newest round that has any, by micrograph in the list's order.
+
+    Raises
+    ------
+    WorkspaceError
+        Nothing is picked yet.
+    """
+    for layout in reversed(published_rounds(project.layout)):
+        if layout.picks_folder.is_dir():
+            break
+    else:
+        raise WorkspaceError(f"{project.layout.root}: there are no picks yet; run cryoal pick")
+    out = []
+    for entry in project.entries:
+        path = layout.picks(entry.key)
+        if path.exists():
+            out.append((entry, next(iter(read_relion(path).values()))))
+    return layout, out
+
+
+def export(project: Project, format_name: str, out: Path, options: ExportOptions) -> list[Path]:
+    """Write the newest picks for another program, and beside them the list of their micrographs with pixel sizes.
+
+    Raises
+    ------
+    OptionError
+        The format is not known, or lacks an option.
+    WorkspaceError
+        Nothing is picked yet.
+    FileError
+        A file cannot be written.
+    """
+    writer = format_named(format_name)
+    _, picks = newest_picks(project)
+    written = writer.write(picks, out, options)
+    listed = out / "micrographs.star"
+    if listed not in written:
+        write_list(listed, [entry for entry, _ in picks])
+        written.append(listed)
+    return written
+
+
+def export_options(project: Project, **changes: object) -> ExportOptions:
+    """What writers must know of a workspace: diameter, image shapes, RELION's project folder and micrograph list."""
+    source = Path(project.settings.source)
+    known: dict[str, object] = {
+        "diameter_angstrom": project.settings.diameter_angstrom,
+        "shapes": project.shapes,
+        "root": Path(root_folder(project.layout, project.settings)),
+        "micrographs_star": project.settings.source if source.suffix == ".star" else "",
+    }
+    return ExportOptions(**(known | changes))  # type: ignore[arg-type]
+
+
+def _choose(probability: NDArray[np.float64], precision: float | None) -> float:
+    """Threshold for a precision, or for the largest expected F1."""
+    if not probability.size:
+        return 0.5
+    if precision is None:
+        return float(threshold_for_expected_f1(probability))
+    return float(threshold_for_precision(probability, precision))
+
+
+def _decide(scored: ScoredMicrograph, threshold: float, labels: MicrographLabels, diameter_px: float) -> Picks:
+    """Candidates above the threshold where no expert spoke; where one did, what they said."""
+    xy = scored.xy.astype(np.float64)
+    particles, rejected = labels.xy(Verdict.PARTICLE), labels.xy(Verdict.REJECTED)
+    lowest = np.inf if labels.complete else threshold
+    free: NDArray[np.bool_] = np.asarray(scored.probability >= lowest)
+    for square in labels.fields:
+        free &= ~square.contains(xy)
+    for said in (particles, rejected):
+        free &= ~_near(xy, said, diameter_px / 2 if said is particles else 0.3 * diameter_px)
+    numbers = [one.class_number for one in labels.labels if one.verdict == Verdict.PARTICLE]
+    return Picks(
+        np.concatenate([particles[:, 0], xy[free, 0]]),
+        np.concatenate([particles[:, 1], xy[free, 1]]),
+        np.concatenate([np.ones(len(particles)), scored.probability[free]]),
+        np.concatenate([np.array(numbers, dtype=np.int64), np.zeros(int(free.sum()), np.int64)]),
+    )
+
+
+def _near(xy: NDArray[np.float64], others: NDArray[np.float64], radius_px: float) -> NDArray[np.bool_]:
+    """Which positions have one of the others within a radius."""
+    if not len(others) or not len(xy):
+        return np.zeros(len(xy), dtype=bool)
+    distance, _ = cKDTree(others).query(xy)
+    near: NDArray[np.bool_] = distance <= radius_px
+    return near
+
+
+def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Sequence[Picks]) -> None:
+    """Write all picks into a hidden folder and put it in the place of the old one."""
+    making = RoundLayout(temporary_sibling(layout.folder / "picks"), layout.number)
+    old = temporary_sibling(layout.folder / "old_picks")
+    try:
+        for entry, one in zip(entries, picks, strict=True):
+            path = making.folder / f"{entry.key}.star"
+            star.write(
+                path,
+                {
+                    "": {
+                        "rlnCoordinateX": one.x,
+                        "rlnCoordinateY": one.y,
+                        "rlnAutopickFigureOfMerit": one.score,
+                        "rlnClassNumber": one.class_number,
+                    }
+                },
+            )
+        if layout.picks_folder.exists():
+            layout.picks_folder.rename(old)
+        publish_directory(making.folder, layout.picks_folder)
+    finally:
+        shutil.rmtree(making.folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_share(name: str, value: float | None) -> None:
+    """Refuse what is no share."""
+    if value is not None and not 0 <= value <= 1:
+        raise OptionError(f"{name}: {value} is not allowed; give a number from 0 to 1")

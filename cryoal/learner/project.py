@@ -1,0 +1,229 @@
+"""A workspace opened for work: its settings, micrographs and labels, and micrographs read at the picker's scale."""
+
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from cryoal.config import Config
+from cryoal.data.labels import MicrographLabels
+from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
+from cryoal.errors import FileError, MicrographError, OptionError, WorkspaceError
+from cryoal.io.micrographs import list_micrographs, read_micrograph, read_shapes
+from cryoal.learner.progress import Progress
+from cryoal.preprocess.pipeline import prepare
+from cryoal.preprocess.polarity import brightness_skew
+from cryoal.workspace.journal import read_journal
+from cryoal.workspace.labelling import labels_by_micrograph
+from cryoal.workspace.layout import Layout
+from cryoal.workspace.micrographs import read_micrographs, write_micrographs
+from cryoal.workspace.set_aside import read_set_aside, set_aside
+from cryoal.workspace.settings import Settings, read_settings, root_folder, write_settings
+
+_POLARITY_SAMPLE = 5
+_ANSWER_REACH_DIAMETERS = 0.1
+
+
+@dataclass(frozen=True)
+class Project:
+    """An open workspace.
+
+    Attributes
+    ----------
+    layout : Layout
+    settings : Settings
+    entries : tuple of MicrographEntry
+        All micrographs, in the list's order.
+    config : Config
+    """
+
+    layout: Layout
+    settings: Settings
+    entries: tuple[MicrographEntry, ...]
+    config: Config = field(default_factory=Config)
+
+    @classmethod
+    def open(cls, workspace: Path, config: Config | None = None) -> "Project":
+        """Open a workspace.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder is not a workspace that this version reads.
+        """
+        layout = Layout(workspace)
+        settings = read_settings(layout)
+        entries = read_micrographs(layout, root_folder(layout, settings))
+        return cls(layout, settings, tuple(entries), config or Config())
+
+    @cached_property
+    def by_key(self) -> dict[str, MicrographEntry]:
+        """The micrographs by key."""
+        return {entry.key: entry for entry in self.entries}
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """(ny, nx) by key, from the headers, of the micrographs that can be read."""
+        return read_shapes(self.entries)
+
+    def usable(self) -> list[MicrographEntry]:
+        """The micrographs that are not set aside."""
+        aside = read_set_aside(self.layout)
+        return [entry for entry in self.entries if entry.key not in aside]
+
+    def diameter_px(self, entry: MicrographEntry) -> float:
+        """Particle diameter in pixels of one micrograph.
+
+        Raises
+        ------
+        MicrographError
+            Its pixel size is not known.
+        """
+        return _diameter_px(self.settings.diameter_angstrom, entry)
+
+    def read_scaled(self, entry: MicrographEntry) -> ScaledMicrograph:
+        """Read a micrograph and bring it to the picker's scale.
+
+        Raises
+        ------
+        MicrographError
+            It cannot be used; the text names the file.
+        """
+        return _read_scaled(entry, self.settings.diameter_angstrom, self.config, self.settings.particles_dark)
+
+    def labels(self) -> dict[str, MicrographLabels]:
+        """The labels that hold now, by key.
+
+        Raises
+        ------
+        FileFormatError
+            The journal is broken.
+        """
+        sizes = [entry.pixel_size_angstrom for entry in self.entries if math.isfinite(entry.pixel_size_angstrom)]
+        diameter_px = self.settings.diameter_angstrom / float(np.median(sizes)) if sizes else 1.0
+        return labels_by_micrograph(read_journal(self.layout.labels), _ANSWER_REACH_DIAMETERS * diameter_px)
+
+    def put_aside(self, entry: MicrographEntry, reason: Exception) -> str:
+        """Note that a micrograph cannot be used; gives the note."""
+        note = " ".join(str(reason).split())
+        set_aside(self.layout, entry.key, note)
+        return note
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """What `init` is told.
+
+    Attributes
+    ----------
+    folder : Path
+    micrographs : str
+        A glob or a STAR file.
+    diameter_angstrom : float
+    pixel_size_angstrom : float, optional
+    particles_dark : bool, optional
+        None to find out.
+    seed : int
+    root : Path
+        Folder that relative names start from: RELION's project folder.
+    """
+
+    folder: Path
+    micrographs: str
+    diameter_angstrom: float
+    pixel_size_angstrom: float | None = None
+    particles_dark: bool | None = None
+    seed: int = 0
+    root: Path = field(default_factory=Path.cwd)
+
+
+def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress | Project]:
+    """Make a workspace; the last value is the open project.
+
+    Raises
+    ------
+    WorkspaceError
+        There is a workspace already.
+    OptionError
+        The diameter does not fit the micrographs.
+    FileError, FileFormatError
+        The micrographs cannot be listed.
+    """
+    config = config or Config()
+    layout = Layout(new.folder)
+    if layout.settings.exists():
+        raise WorkspaceError(f"{new.folder}: is a workspace already; choose another folder, or delete this one")
+    if not (math.isfinite(new.diameter_angstrom) and new.diameter_angstrom > 0):
+        raise OptionError(f"--diameter: {new.diameter_angstrom} is not allowed; give the particle's diameter in Å")
+    root = new.root.absolute()
+    entries = list_micrographs(new.micrographs, new.pixel_size_angstrom, root)
+    _check_diameter(entries, new.diameter_angstrom)
+    dark = new.particles_dark
+    if dark is None:
+        dark = yield from _find_polarity(entries, new.diameter_angstrom, config)
+    write_micrographs(layout, entries, root)
+    settings = Settings(
+        diameter_angstrom=new.diameter_angstrom,
+        source=new.micrographs,
+        root=str(root),
+        pixel_size_angstrom=new.pixel_size_angstrom,
+        seed=new.seed,
+        particles_dark=dark,
+    )
+    write_settings(layout, settings)
+    yield Project.open(new.folder, config)
+
+
+def _check_diameter(entries: Sequence[MicrographEntry], diameter_angstrom: float) -> None:
+    """Refuse a diameter that fits no micrograph."""
+    shapes = read_shapes(entries)
+    sized = [entry for entry in entries if entry.key in shapes and math.isfinite(entry.pixel_size_angstrom)]
+    widths = [min(shapes[entry.key]) * entry.pixel_size_angstrom for entry in sized]
+    if widths and max(widths) < 2 * diameter_angstrom:
+        raise OptionError(
+            f"--diameter: {diameter_angstrom:g} Å is too wide for micrographs {max(widths):.0f} Å wide "
+            "(two diameters must fit); give it in Å, and check --pixel-size"
+        )
+
+
+def _find_polarity(
+    entries: Sequence[MicrographEntry], diameter_angstrom: float, config: Config
+) -> Generator[Progress, None, bool]:
+    """Whether particles are dark: the median over micrographs spread over the list; dark if none can be read."""
+    chosen = [entries[i] for i in np.unique(np.linspace(0, len(entries) - 1, _POLARITY_SAMPLE).astype(int))]
+    skews = []
+    for done, entry in enumerate(chosen):
+        yield Progress("looking at micrographs", done, len(chosen))
+        try:
+            scaled = _read_scaled(entry, diameter_angstrom, config, particles_dark=False)
+        except MicrographError:
+            continue
+        skews.append(brightness_skew(scaled, config.preprocess.pixels_per_diameter))
+    yield Progress("looking at micrographs", len(chosen), len(chosen))
+    return not skews or bool(np.median(skews) <= 0)
+
+
+def _diameter_px(diameter_angstrom: float, entry: MicrographEntry) -> float:
+    if not math.isfinite(entry.pixel_size_angstrom) or entry.pixel_size_angstrom <= 0:
+        raise MicrographError(
+            f"{entry.path}: its pixel size is not known ({entry.pixel_size_angstrom}); give --pixel-size to cryoal init"
+        )
+    return diameter_angstrom / entry.pixel_size_angstrom
+
+
+def _read_scaled(
+    entry: MicrographEntry, diameter_angstrom: float, config: Config, particles_dark: bool
+) -> ScaledMicrograph:
+    """Read and scale; every failure of one micrograph is a MicrographError."""
+    diameter_px = _diameter_px(diameter_angstrom, entry)
+    try:
+        pixels = read_micrograph(entry.path).pixels
+    except FileError as error:
+        raise MicrographError(str(error)) from error
+    try:
+        return prepare(pixels, diameter_px, config.preprocess, particles_dark=particles_dark)
+    except MicrographError as error:
+        raise MicrographError(f"{entry.path}: {error}") from error

@@ -1,0 +1,205 @@
+"""Scoring of every micrograph by the newest round: read ahead, score, propose, calibrate, one file each."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cryoal.config import Config
+from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
+from cryoal.errors import DeviceError, FileFormatError, MicrographError, OptionError
+from cryoal.io.durable import remove_leftovers
+from cryoal.learner.progress import Progress
+from cryoal.learner.project import Project
+from cryoal.model.calibration import Calibration
+from cryoal.model.checkpoint import load_members
+from cryoal.model.committee import Committee
+from cryoal.model.devices import device_named
+from cryoal.model.scoring import ScoreMaps
+from cryoal.model.scoring import score as score_maps
+from cryoal.picking.proposals import propose
+from cryoal.workspace.candidates import ScoredMicrograph, is_scored, write_candidates
+from cryoal.workspace.layout import RoundLayout
+from cryoal.workspace.rounds import newest_round
+from cryoal.workspace.set_aside import read_set_aside, take_back
+
+_MIN_TILE_PX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """What `score` is told.
+
+    Attributes
+    ----------
+    device : str
+    shard : (int, int)
+        (I, N): the I-th of N parts, from 1; any order, any subset, any number of times.
+    workers : int
+        Micrographs read ahead at the same time.
+    retry_failed : bool
+        Try again what was set aside.
+    """
+
+    device: str = "auto"
+    shard: tuple[int, int] = (1, 1)
+    workers: int = 2
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        index, count = self.shard
+        if not 1 <= index <= count:
+            raise OptionError(f"--shard: {index}/{count} is not allowed; give I/N with I from 1 to N")
+        if self.workers < 1:
+            raise OptionError(f"--workers: {self.workers} is not allowed; give 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What scoring did.
+
+    Attributes
+    ----------
+    round_number : int
+    scored, already_scored, set_aside : int
+        Micrographs: done now, done before, and not usable (those found now).
+    candidates : int
+        Proposed on the micrographs done now.
+    """
+
+    round_number: int
+    scored: int
+    already_scored: int
+    set_aside: int
+    candidates: int
+
+
+def score(project: Project, options: ScoreOptions | None = None) -> Iterator[Progress | Scored]:
+    """Score all micrographs that the newest round has not scored; the last value sums it up.
+
+    Raises
+    ------
+    WorkspaceError
+        No committee is trained yet.
+    DeviceError
+        The device is not there, or has too little memory for the smallest tile.
+    """
+    options = options or ScoreOptions()
+    layout = newest_round(project.layout)
+    scorer = Scorer.load(layout, project.config, device_named(options.device))
+    remove_leftovers(layout.folder)
+    index, count = options.shard
+    mine = project.entries[index - 1 :: count]
+    if options.retry_failed:
+        for entry in mine:
+            take_back(project.layout, entry.key)
+    aside = read_set_aside(project.layout)
+    todo = [entry for entry in mine if entry.key not in aside and not is_scored(layout, entry.key)]
+    already = sum(is_scored(layout, entry.key) for entry in mine)
+    failed, candidates = 0, 0
+    for done, (entry, reading) in enumerate(_read_ahead(project, todo, options.workers)):
+        yield Progress("scoring", done, len(todo))
+        try:
+            found = scorer(reading.result())
+        except MicrographError as error:
+            failed += 1
+            yield Progress("scoring", done, len(todo), project.put_aside(entry, error))
+            continue
+        write_candidates(layout, entry.key, found)
+        candidates += len(found)
+    yield Progress("scoring", len(todo), len(todo))
+    yield Scored(layout.number, len(todo) - failed, already, failed, candidates)
+
+
+class Scorer:
+    """A round's committee and calibration, ready to propose candidates.
+
+    Parameters
+    ----------
+    committee : Committee
+    calibration : Calibration
+    config : Config
+    """
+
+    def __init__(self, committee: Committee, calibration: Calibration, config: Config) -> None:
+        self._committee = committee
+        self._calibration = calibration
+        self._config = config
+        self._max_tile_px = config.picking.max_tile_px
+
+    @classmethod
+    def load(cls, layout: RoundLayout, config: Config, device: torch.device) -> "Scorer":
+        """Read a round.
+
+        Raises
+        ------
+        FileFormatError
+            A file of the round is missing or broken.
+        """
+        members = load_members(layout.members)
+        return cls(Committee(members, device), read_calibration(layout.calibration), config)
+
+    def __call__(self, scaled: ScaledMicrograph) -> ScoredMicrograph:
+        """Candidates of one micrograph, with calibrated probabilities and embeddings."""
+        size = self._config.preprocess.pixels_per_diameter
+        maps = self._score(scaled)
+        found = propose(maps.logits, scaled.valid, size, self._config.picking)
+        probability = self._calibration(found.member_logit.astype(np.float64)).astype(np.float32)
+        return ScoredMicrograph(
+            scaled.to_original(found.xy).astype(np.float32),
+            probability,
+            probability.mean(axis=0),
+            maps.features_at(found.xy).astype(np.float16),
+        )
+
+    def _score(self, scaled: ScaledMicrograph) -> ScoreMaps:
+        """Score maps; out of memory makes the tiles smaller, for this and all that follow."""
+        while True:
+            try:
+                return score_maps(self._committee, scaled, self._max_tile_px)
+            except torch.OutOfMemoryError as error:
+                self._max_tile_px //= 2
+                if self._max_tile_px < _MIN_TILE_PX:
+                    raise DeviceError(
+                        f"{self._committee.device}: too little memory even for tiles of {2 * self._max_tile_px} "
+                        "pixels; free some, or give --device cpu"
+                    ) from error
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read calibration.json.
+
+    Raises
+    ------
+    FileFormatError
+        It is missing or broken.
+    """
+    try:
+        return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path}: not a calibration of cryoal ({error}); train again") from error
+
+
+def _read_ahead(
+    project: Project, entries: Sequence[MicrographEntry], workers: int
+) -> Iterator[tuple[MicrographEntry, "Future[ScaledMicrograph]"]]:
+    """Read and scale micrographs in threads, at most two more a worker than are asked for."""
+    workers = min(workers, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(workers, "reader") as pool:
+        ahead: deque[tuple[MicrographEntry, Future[ScaledMicrograph]]] = deque()
+        try:
+            for entry in entries:
+                ahead.append((entry, pool.submit(project.read_scaled, entry)))
+                if len(ahead) > 2 * workers:
+                    yield ahead.popleft()
+            while ahead:
+                yield ahead.popleft()
+        finally:
+            for _, future in ahead:
+                future.cancel()

@@ -1,0 +1,165 @@
+"""One round of training: labels, folds, members, calibration on what each member did not see, a published round."""
+
+import json
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cryoal.config import TrainingConfig
+from cryoal.data.labels import MicrographLabels, Verdict
+from cryoal.errors import LabelError, MicrographError
+from cryoal.io.durable import write_atomic
+from cryoal.learner.folds import fold_maps
+from cryoal.learner.held_out import judge_held_out
+from cryoal.learner.progress import Progress
+from cryoal.learner.project import Project
+from cryoal.model.calibration import choose_calibration
+from cryoal.model.checkpoint import save_members
+from cryoal.model.committee import Member
+from cryoal.model.devices import device_named
+from cryoal.model.patches import TrainingImage, label_maps
+from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, train_members
+from cryoal.workspace.lock import writer_lock
+from cryoal.workspace.rounds import RoundInfo, next_round
+
+_DROPOUT_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrained:
+    """A published round.
+
+    Attributes
+    ----------
+    number : int
+    labels : mapping of str to int
+        How many labels of each kind it learnt from.
+    metrics : mapping
+        Measured on labels kept out of training.
+    calibration_note : str
+    """
+
+    number: int
+    labels: Mapping[str, int]
+    metrics: Mapping[str, float]
+    calibration_note: str
+
+
+def train(project: Project, seed: int | None = None, device: str = "auto") -> Iterator[Progress | RoundTrained]:
+    """Train and calibrate the committee of the next round; the last value is what became of it.
+
+    Raises
+    ------
+    LabelError
+        There are too few labels.
+    WorkspaceLockedError
+        Another process is making a round.
+    """
+    seed = project.settings.seed if seed is None else seed
+    on = device_named(device)
+    labels = project.labels()
+    counts = count_labels(labels)
+    if not counts["particle"]:
+        raise LabelError(f"{project.layout.root}: no particle is labelled yet; run cryoal label, or label in napari")
+    with writer_lock(project.layout.rounds_lock, "cryoal train"):
+        images, folds = yield from _training_images(project, labels, seed)
+        tasks = _tasks(project, images, folds, seed)
+        trained: list[TrainedMember] = []
+        config = project.config
+        size = config.preprocess.pixels_per_diameter
+        for report in train_members(tasks, size, config.network, config.training, on):
+            if isinstance(report, list):
+                trained = report
+            else:
+                yield Progress("training", report.done, report.total)
+        members = _members(trained, config.training, seed)
+        held_out = yield from judge_held_out(
+            images, {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}, config, on
+        )
+        calibration = held_out.choose(choose_calibration)
+        metrics = held_out.metrics(calibration)
+        info = RoundInfo(len(members), seed, counts, {"committee": config.training.committee, "folds": folds})
+        with next_round(project.layout, info) as making:
+            save_members(members, making.members)
+            write_atomic(making.calibration, json.dumps(calibration.to_dict(), indent=1) + "\n")
+            write_atomic(making.metrics, json.dumps(metrics, indent=1) + "\n")
+    yield RoundTrained(making.number, counts, metrics, calibration.note)
+
+
+def count_labels(labels: Mapping[str, MicrographLabels]) -> dict[str, int]:
+    """How many labels of each kind, complete fields and complete micrographs there are."""
+    counts = {verdict.value: sum(len(one.xy(verdict)) for one in labels.values()) for verdict in Verdict}
+    counts["complete fields"] = sum(len(one.fields) for one in labels.values())
+    counts["complete micrographs"] = sum(one.complete for one in labels.values())
+    return counts
+
+
+def _training_images(
+    project: Project, labels: Mapping[str, MicrographLabels], seed: int
+) -> Generator[Progress, None, tuple[list[TrainingImage], int]]:
+    """Read the labelled micrographs and deal them out to folds; also the number of folds."""
+    config, size = project.config, project.config.preprocess.pixels_per_diameter
+    entries = [entry for entry in project.usable() if entry.key in labels]
+    scaled, maps, used = [], [], []
+    for done, entry in enumerate(entries):
+        yield Progress("reading labelled micrographs", done, len(entries))
+        try:
+            one = project.read_scaled(entry)
+        except MicrographError as error:
+            yield Progress("reading labelled micrographs", done, len(entries), project.put_aside(entry, error))
+            continue
+        scaled.append(one)
+        used.append(labels[entry.key])
+        maps.append(label_maps(one, labels[entry.key], size, config.training))
+    if not scaled:
+        raise LabelError(f"{project.layout.root}: none of the labelled micrographs can be read; see cryoal status")
+    wanted = config.training.members if config.training.committee == "ensemble" else _DROPOUT_FOLDS
+    leave_out, folds = fold_maps(scaled, used, maps, max(wanted, 2), np.random.default_rng(seed))
+    built = zip(scaled, maps, leave_out, strict=True)
+    return [TrainingImage.build(one, of_labels, fold) for one, of_labels, fold in built], folds
+
+
+def _tasks(project: Project, images: Sequence[TrainingImage], folds: int, seed: int) -> list[MemberTask]:
+    """What each member learns from; members by dropout share one network."""
+    config = project.config.training
+    members = config.members if config.committee == "ensemble" else 1
+    diameters2 = project.config.preprocess.pixels_per_diameter**2
+    known = sum(int(image.used(None).sum()) for image in images) / diameters2
+    steps = number_of_steps(known, config)
+    prior = _unlabelled_prior(images, diameters2, config)
+    seeds = np.random.SeedSequence(seed).generate_state(members)
+    return [
+        MemberTask(images, member % folds if folds else None, steps, int(seeds[member]), prior)
+        for member in range(members)
+    ]
+
+
+def _unlabelled_prior(images: Sequence[TrainingImage], diameters2: int, config: TrainingConfig) -> float:
+    """Mean target that unlabelled pixels are thought to have: that of the particles expected less those marked."""
+    unlabelled = sum(int(image.maps.unlabelled.sum()) for image in images if image.maps.unlabelled.any())
+    marked = sum(len(image.maps.particles) for image in images if image.maps.unlabelled.any())
+    if not unlabelled:
+        return 0.0
+    area = unlabelled / diameters2
+    remaining = max(config.particles_per_diameter2 * area - marked, 0.05 * marked)
+    return remaining / area * 2 * math.pi * config.target_sigma_diameters**2
+
+
+def _members(trained: Sequence[TrainedMember], config: TrainingConfig, seed: int) -> list[Member]:
+    """The committee's voices."""
+    if config.committee == "ensemble":
+        return [Member(one.network, one.prior_shift_logit) for one in trained]
+    one = trained[0]
+    return [
+        Member(one.network, one.prior_shift_logit, dropout_seed=int(s))
+        for s in np.random.SeedSequence([seed, 1]).generate_state(config.members)
+    ]
+
+
+def _without(fold: int, members: Sequence[Member], tasks: Sequence[MemberTask], config: TrainingConfig) -> list[Member]:
+    """The members that did not learn from a fold."""
+    if config.committee == "dropout":
+        return list(members) if tasks[0].held_out == fold else []
+    return [member for member, task in zip(members, tasks, strict=True) if task.held_out == fold]

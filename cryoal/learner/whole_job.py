@@ -1,0 +1,80 @@
+"""The whole job in one go: workspace, labels, training, scoring, picks and export."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryoal.config import Config
+from cryoal.learner.labelling import LabelImport, import_labels
+from cryoal.learner.picks import Picked, export, export_options, pick
+from cryoal.learner.progress import Progress, last_value
+from cryoal.learner.project import NewWorkspace, Project, create
+from cryoal.learner.scoring import ScoreOptions, score
+from cryoal.learner.training import train
+from cryoal.workspace.layout import Layout
+from cryoal.workspace.rounds import published_rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What `run` is told.
+
+    Attributes
+    ----------
+    workspace : NewWorkspace
+    labels : LabelImport
+    out : Path
+    format_name : str
+    device : str
+    precision, threshold : float, optional
+        As `pick`.
+    """
+
+    workspace: NewWorkspace
+    labels: LabelImport
+    out: Path
+    format_name: str = "relion"
+    device: str = "auto"
+    precision: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """What `run` did.
+
+    Attributes
+    ----------
+    picked : Picked
+    written : tuple of Path
+        The first is what the other program is told.
+    set_aside : int
+        Micrographs that could not be used.
+    """
+
+    picked: Picked
+    written: tuple[Path, ...]
+    set_aside: int
+
+
+def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
+    """Do the whole job; the last value sums it up. An interrupted job goes on where it stopped.
+
+    Raises
+    ------
+    UserError
+        As `create`, `import_labels`, `train`, `score`, `pick` and `export`.
+    """
+    folder = job.workspace.folder
+    if Layout(folder).settings.exists():
+        project = Project.open(folder, config)
+    else:
+        project = yield from last_value(create(job.workspace, config))
+    imported = import_labels(project, job.labels)
+    if imported.added or not published_rounds(project.layout):
+        yield from last_value(train(project, job.workspace.seed, job.device))
+    yield from last_value(score(project, ScoreOptions(device=job.device)))
+    picked = yield from last_value(pick(project, job.threshold, job.precision))
+    written = export(project, job.format_name, job.out, export_options(project))
+    aside = len(project.entries) - len(project.usable())
+    yield JobDone(picked, tuple(written), aside)
