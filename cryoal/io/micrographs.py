@@ -17,7 +17,9 @@ _NAME = "rlnMicrographName"
 _READERS = 8  # headers wait for the file system, not for the processor
 
 
-def list_micrographs(source: str, pixel_size_angstrom: float | None, root: Path) -> list[MicrographEntry]:
+def list_micrographs(
+    source: str, pixel_size_angstrom: float | None, root: Path, *, must_exist: bool = True
+) -> list[MicrographEntry]:
     """List the micrographs that a glob matches or that a RELION STAR file (3.0, 3.1, 4, 5) names, in that order.
 
     The pixel size is the STAR file's, else the header's, else `pixel_size_angstrom`, else NaN. Names are the STAR
@@ -32,6 +34,8 @@ def list_micrographs(source: str, pixel_size_angstrom: float | None, root: Path)
     root : Path
         RELION's project folder; if the first micrographs of a STAR file are not there, its own folder and the
         folders above are tried.
+    must_exist : bool
+        Refuse a STAR file none of whose micrographs is there; names and pixel sizes are enough to judge picks.
 
     Warns
     -----
@@ -51,7 +55,7 @@ def list_micrographs(source: str, pixel_size_angstrom: float | None, root: Path)
         raise OptionError(f"pixel size: {pixel_size_angstrom} Å; give a positive number of Å/pixel")
     path = root / source
     if path.is_file() and _is_star(path):
-        entries = _from_star(path, pixel_size_angstrom, root)
+        entries = _from_star(path, pixel_size_angstrom, root, must_exist)
     else:
         entries = _from_glob(source, pixel_size_angstrom, root)
     _check_distinct(source, entries)
@@ -182,14 +186,14 @@ def _relative(path: Path, root: Path) -> str:
     return (absolute.relative_to(base) if absolute.is_relative_to(base) else absolute).as_posix()
 
 
-def _from_star(path: Path, option: float | None, root: Path) -> list[MicrographEntry]:
+def _from_star(path: Path, option: float | None, root: Path, must_exist: bool) -> list[MicrographEntry]:
     """List what a STAR file names, with its pixel sizes."""
     blocks = star.read(path)
     table = star.table_with(blocks, [_NAME], path)
     if table.empty:
         raise FileFormatError(f"{path}: lists no micrographs; give a list that has some")
     names = [str(name) for name in table[_NAME]]
-    folder = _project_folder(path, names, root)
+    folder = _project_folder(path, names, root, must_exist)
     groups = optics_groups(table, path)
     sizes = star_pixel_sizes(blocks, table, groups, path)
     bare = [MicrographEntry(name, folder / name) for name in names]
@@ -205,13 +209,15 @@ def _from_star(path: Path, option: float | None, root: Path) -> list[MicrographE
     return [MicrographEntry(entry.name, entry.path, size, group) for entry, size, group in columns]
 
 
-def _project_folder(path: Path, names: list[str], root: Path) -> Path:
+def _project_folder(path: Path, names: list[str], root: Path, must_exist: bool) -> Path:
     """Find the folder that the names are relative to: where one of the first micrographs is."""
     candidates = [root, path.parent, *path.absolute().parent.parents]
     for some in (names[:10], names):
         for folder in candidates if some is not names else candidates[:2]:
             if any((folder / name).is_file() for name in some):
                 return folder
+    if not must_exist:
+        return root
     raise FileError(
         f"{path}: none of its {len(names)} micrographs exists (the first is {names[0]}, looked for below "
         f"{root.absolute()} and {path.absolute().parent}); run from RELION's project folder"

@@ -175,14 +175,14 @@ def _figures(parts: Sequence[_Compared]) -> Figures:
 def _entries(picks: Path, truth: Path, options: EvaluateOptions) -> list[MicrographEntry]:
     """The micrograph list given, or found beside the truth or the picks; empty where there is none."""
     if options.micrographs:
-        return list_micrographs(options.micrographs, options.pixel_size_angstrom, Path.cwd())
+        return list_micrographs(options.micrographs, options.pixel_size_angstrom, Path.cwd(), must_exist=False)
     for start in (truth, picks):
         if not start.exists():
             raise FileError(f"{start}: does not exist; give a file or a folder of coordinates")
         absolute = start.absolute()
         for folder in (absolute, *absolute.parents)[: _LEVELS_UP + 1]:
             if (folder / _LIST).is_file():
-                return list_micrographs(str(folder / _LIST), options.pixel_size_angstrom, folder)
+                return list_micrographs(str(folder / _LIST), options.pixel_size_angstrom, folder, must_exist=False)
     return []
 
 

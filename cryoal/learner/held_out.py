@@ -92,8 +92,8 @@ def judge_held_out(
 def _judge(image: TrainingImage, fold: int, committee: Committee, config: Config, unit: int) -> HeldOut:
     """One region."""
     region = image.maps.judged & (image.folds == fold)
-    maps = score(committee, image.scaled, config.picking.max_tile_px)
     size = config.preprocess.pixels_per_diameter
+    maps = score(committee, image.scaled, config.picking.max_tile_px, config.picking.smoothing_diameters * size)
     found = propose(maps.logits, image.scaled.valid, size, config.picking)
     inside = at(region, found.xy)
     logit = found.member_logit.mean(axis=0).astype(np.float64)

@@ -185,7 +185,7 @@ def _near(xy: NDArray[np.float64], others: NDArray[np.float64], radius_px: float
     if not len(others) or not len(xy):
         return np.zeros(len(xy), dtype=bool)
     distance, _ = cKDTree(others).query(xy)
-    near: NDArray[np.bool_] = distance <= radius_px
+    near: NDArray[np.bool_] = np.asarray(distance <= radius_px)
     return near
 
 

@@ -132,6 +132,7 @@ class Scorer:
         self._calibration = calibration
         self._config = config
         self._max_tile_px = config.picking.max_tile_px
+        self._smoothing_px = config.picking.smoothing_diameters * config.preprocess.pixels_per_diameter
 
     @classmethod
     def load(cls, layout: RoundLayout, config: Config, device: torch.device) -> "Scorer":
@@ -162,7 +163,7 @@ class Scorer:
         """Score maps; out of memory makes the tiles smaller, for this and all that follow."""
         while True:
             try:
-                return score_maps(self._committee, scaled, self._max_tile_px)
+                return score_maps(self._committee, scaled, self._max_tile_px, self._smoothing_px)
             except torch.OutOfMemoryError as error:
                 self._max_tile_px //= 2
                 if self._max_tile_px < _MIN_TILE_PX:

@@ -1,5 +1,6 @@
 """Score maps of whole micrographs, in one pass or, where memory demands it, in tiles without seams."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class ScoreMaps:
         return at
 
 
-def score(committee: Committee, scaled: ScaledMicrograph, max_tile_px: int) -> ScoreMaps:
+def score(committee: Committee, scaled: ScaledMicrograph, max_tile_px: int, smoothing_px: float = 0.0) -> ScoreMaps:
     """Score a micrograph.
 
     Parameters
@@ -44,6 +45,8 @@ def score(committee: Committee, scaled: ScaledMicrograph, max_tile_px: int) -> S
     scaled : ScaledMicrograph
     max_tile_px : int
         Largest side of a square that is scored in one pass; the scores do not depend on it.
+    smoothing_px : float
+        Standard deviation of the Gaussian that the score maps are smoothed by, scaled pixels.
     """
     my, mx = scaled.pixels.shape
     image = torch.from_numpy(scaled.pixels)[None, None]
@@ -51,7 +54,7 @@ def score(committee: Committee, scaled: ScaledMicrograph, max_tile_px: int) -> S
     height, width = image.shape[-2:]
     if height * width <= max_tile_px**2:
         logits, features = committee(image)
-        return _trimmed(logits.float().cpu().numpy(), features.float().cpu().numpy(), my, mx)
+        return _finished(logits.float().cpu().numpy(), features.float().cpu().numpy(), (my, mx), smoothing_px)
     halo = committee.halo_px
     logit_map = np.empty((len(committee), height, width), np.float32)
     feature_map: NDArray[np.float32] | None = None
@@ -66,12 +69,27 @@ def score(committee: Committee, scaled: ScaledMicrograph, max_tile_px: int) -> S
             inside = features[:, (y0 - top) // 2 : (y1 - top) // 2, (x0 - left) // 2 : (x1 - left) // 2]
             feature_map[:, y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] = inside.float().cpu().numpy()
     assert feature_map is not None
-    return _trimmed(logit_map, feature_map, my, mx)
+    return _finished(logit_map, feature_map, (my, mx), smoothing_px)
 
 
-def _trimmed(logits: NDArray[np.float32], features: NDArray[np.float32], my: int, mx: int) -> ScoreMaps:
-    """Cut off the padding."""
-    return ScoreMaps(logits[:, :my, :mx], features[:, : -(-my // 2), : -(-mx // 2)])
+def _finished(
+    logits: NDArray[np.float32], features: NDArray[np.float32], shape: tuple[int, int], smoothing_px: float
+) -> ScoreMaps:
+    """Cut off the padding and smooth."""
+    my, mx = shape
+    return ScoreMaps(_smoothed(logits[:, :my, :mx], smoothing_px), features[:, : -(-my // 2), : -(-mx // 2)])
+
+
+def _smoothed(maps: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
+    """Gaussian filter of each map; the maps go on beyond their rims as they are there."""
+    if not sigma_px > 0:
+        return maps
+    radius = min(math.ceil(3 * sigma_px), min(maps.shape[1:]) - 1)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma_px) ** 2)
+    kernel /= kernel.sum()
+    padded = functional.pad(torch.from_numpy(maps)[:, None], (radius,) * 4, mode="replicate")
+    down = functional.conv2d(padded, kernel[None, None, :, None])
+    return functional.conv2d(down, kernel[None, None, None, :])[:, 0].numpy()
 
 
 def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:

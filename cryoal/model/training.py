@@ -173,7 +173,7 @@ class _MemberRun:
             schedule.step()
             batch_density += (batch.target_density - batch_density) / step
             if step % _REPORT_EVERY == 0:
-                self.reports.put((self.index, step, float(loss)))
+                self.reports.put((self.index, step, float(loss.detach())))
         shift = _prior_shift(batch_density, sampler.target_density, config.particle_weight)
         return TrainedMember(network.cpu().eval(), shift)
 
