@@ -116,7 +116,7 @@ class PickingConfig:
     Attributes
     ----------
     smoothing_diameters : float
-        Width of the Gaussian that score maps are smoothed by before peaks are sought: about that of the target, so
+        Width of the Gaussian that score maps are smoothed by before peaks are sought: half that of the target, so
         that one particle makes one peak.
     min_distance_diameters : float
         No two candidates are nearer than this.
@@ -128,7 +128,7 @@ class PickingConfig:
         A micrograph whose scaled sides multiply to more pixels than this squared is scored in tiles.
     """
 
-    smoothing_diameters: float = 0.1
+    smoothing_diameters: float = 0.05
     min_distance_diameters: float = 0.5
     match_radius_diameters: float = 0.3
     min_logit: float = -5.0
