@@ -1,0 +1,169 @@
+"""How good the picks are on the real sets: complete labels, and 16 random fields, on micrographs not trained on.
+
+    python benchmarks/accuracy.py [--sets apoferritin_10146 ...] [--draws 5] [--out build/accuracy.json]
+
+Cross-validation: the micrographs are dealt out to folds in order; each fold is scored by a committee trained on the
+rest (8 of 12, 8 of 12, 4 of 5). Figures are pooled over a fold's micrographs, then averaged over folds. The radius of
+a match is 0.3 particle diameters. Needs ../shared/data beside the repository.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cryoal.config import Config
+from cryoal.data.labels import Origin, Verdict
+from cryoal.evaluation.curves import precision_recall_curve
+from cryoal.evaluation.matching import match
+from cryoal.evaluation.reliability import expected_calibration_error
+from cryoal.io.relion import read
+from cryoal.learner.asking import open_fields
+from cryoal.learner.labelling import LabelImport, import_labels
+from cryoal.learner.project import NewWorkspace, create
+from cryoal.learner.scoring import Scorer
+from cryoal.learner.training import train
+from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
+from cryoal.workspace.journal import RANDOM, CompleteField, Decision, Label, append_decisions
+from cryoal.workspace.rounds import newest_round
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SETS = {"apoferritin_10146": (126, 4), "bgal_10017": (191, 4), "ribosome80S_10028": (300, 1)}
+"""Particle diameter (Å) and test micrographs a fold."""
+
+
+@dataclass(frozen=True)
+class Result:
+    best_f1: float
+    f1_at_default: float
+    average_precision: float
+    median_error_diameters: float
+    ece: float
+    precision_at_0_9: float
+    labels: int
+    seconds: float
+
+
+def last(work):
+    for report in work:
+        result = report
+    return result
+
+
+def truth_of(folder, entry):
+    return next(iter(read(folder / "truth" / f"{Path(entry.name).stem}.star").values())).xy
+
+
+def judge(project, folder, test, labels, seconds):
+    scorer = Scorer.load(newest_round(project.layout), project.config, torch.device("cpu"))
+    scores, correct, errors, n_truth = [], [], [], 0
+    for entry in test:
+        found = scorer(project.read_scaled(entry))
+        diameter_px = project.diameter_px(entry)
+        pairs = match(found.xy, truth_of(folder, entry), 0.3 * diameter_px, found.probability)
+        scores.append(found.probability)
+        correct.append(pairs.correct)
+        n_truth += pairs.n_truth
+        kept = found.probability[pairs.pick] >= 0.3
+        errors.append(pairs.distance_px[kept] / diameter_px)
+    p, y = np.concatenate(scores).astype(float), np.concatenate(correct)
+    curve = precision_recall_curve(p, y, n_truth)
+    default = p >= threshold_for_expected_f1(p)
+    try:
+        precise = float(y[p >= threshold_for_precision(p, 0.9)].mean())
+    except ValueError:
+        precise = float("nan")
+    return Result(
+        curve.best_f1[0],
+        2 * y[default].sum() / (default.sum() + n_truth),
+        curve.average_precision,
+        float(np.median(np.concatenate(errors))),
+        expected_calibration_error(p, y),
+        precise,
+        labels,
+        seconds,
+    )
+
+
+def workspace(folder, diameter, root, seed):
+    return last(create(NewWorkspace(root, "micrographs.star", diameter, root=folder, seed=seed), Config()))
+
+
+def label_complete(project, folder, training):
+    files = tuple(folder / "truth" / f"{Path(entry.name).stem}.star" for entry in training)
+    import_labels(project, LabelImport(files, complete=True))
+
+
+def label_fields(project, folder, training, n, rng):
+    keys = {entry.key for entry in training}
+    fields = [field for field in open_fields(project, {}) if field.micrograph in keys]
+    decisions = []
+    for index in rng.choice(len(fields), n, replace=False):
+        field = fields[index]
+        xy = truth_of(folder, project.by_key[field.micrograph])
+        for x, y in xy[field.contains(xy)]:
+            decisions.append(Decision(Label(x, y, Verdict.PARTICLE, Origin.COMPLETE), field.micrograph))
+        decisions.append(Decision(CompleteField(field, RANDOM), field.micrograph))
+    append_decisions(project.layout.labels, decisions)
+
+
+def trial(folder, diameter, split, seed, fields=None):
+    """Train on all but one fold's micrographs (or on random fields of them) and judge on that fold."""
+    with tempfile.TemporaryDirectory() as root:
+        project = workspace(folder, diameter, Path(root) / "w", seed)
+        test = [project.entries[i] for i in split]
+        training = [entry for i, entry in enumerate(project.entries) if i not in split]
+        if fields is None:
+            label_complete(project, folder, training)
+        else:
+            label_fields(project, folder, training, fields, np.random.default_rng([seed, 7]))
+        start = time.monotonic()
+        trained = last(train(project, seed))
+        return judge(project, folder, test, trained.labels["particle"], time.monotonic() - start)
+
+
+def mean(results):
+    names = asdict(results[0])
+    return {name: round(float(np.mean([getattr(one, name) for one in results])), 4) for name in names}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="*", default=list(SETS))
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--fields", type=int, default=16)
+    parser.add_argument("--out", type=Path, default=Path("build/accuracy.json"))
+    options = parser.parse_args()
+    if not SHARED.is_dir():
+        sys.exit(f"{SHARED}: the real micrographs are not there; nothing was measured")
+    args_out = {}
+    with tempfile.TemporaryDirectory() as projects:
+        maker = [sys.executable, SHARED / "make_project.py", projects, "--sets", *options.sets]
+        subprocess.run(maker, check=True, stdout=subprocess.DEVNULL)
+        for name in options.sets:
+            diameter, per_fold = SETS[name]
+            folder = Path(projects) / name
+            count = len(list((folder / "Micrographs").glob("*.mrc")))
+            splits = [list(range(count - start - per_fold, count - start)) for start in range(0, count, per_fold)]
+            whole = [trial(folder, diameter, split, 0) for split in splits]
+            print(f"{name}: complete labels, {len(splits)} folds\n  {mean(whole)}", flush=True)
+            print("  best F1 by fold:", [round(one.best_f1, 3) for one in whole], flush=True)
+            few = [trial(folder, diameter, splits[i % len(splits)], i, options.fields) for i in range(options.draws)]
+            same = [whole[i % len(splits)].best_f1 for i in range(options.draws)]
+            share = float(np.mean([a.best_f1 / b for a, b in zip(few, same, strict=True)]))
+            print(f"  {options.fields} random fields, {options.draws} draws\n  {mean(few)}", flush=True)
+            print("  best F1 by draw:", [round(one.best_f1, 3) for one in few], f"share {share:.3f}", flush=True)
+            args_out[name] = {"complete": mean(whole), "fields": mean(few), "share_of_complete": round(share, 4)}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(args_out, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
