@@ -87,14 +87,14 @@ class TrainingConfig:
     members: int = 5
     committee: str = "ensemble"
     min_steps: int = 150
-    max_steps: int = 400
-    diameters2_per_step: float = 8.0
+    max_steps: int = 1000
+    diameters2_per_step: float = 3.0
     batch: int = 8
     crop_diameters: float = 4.0
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     target_sigma_diameters: float = 0.1
-    particle_weight: float = 4.0
+    particle_weight: float = 2.0
     particle_share: float = 0.5
     answer_radius_diameters: float = 0.3
     max_scale_change: float = 0.08

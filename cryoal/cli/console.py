@@ -1,7 +1,10 @@
-"""What a person sees: progress bars on standard error, summaries and tables on standard output."""
+"""What a person sees: progress on standard error, summaries and tables on standard output."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,32 +15,30 @@ from rich.table import Table
 from cryoal.learner.progress import Progress
 
 _Result = TypeVar("_Result")
-_out = Console(soft_wrap=True, highlight=False)
-_err = Console(stderr=True, soft_wrap=True, highlight=False)
+_LOG_WIDTH = 400  # a log has no edge that a table must be folded at
+_LOG_SECONDS = 30.0
+_MIN_NAME_WIDTH = 16
+_ADJECTIVES = ("rejected", "unsure")
 
 
 def run(work: Iterator[Progress | _Result], *, quiet: bool) -> _Result:
-    """Drive a piece of work with a bar a stage, and give its last value; notes come as a table at the end."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    """Drive a piece of work, show how far it has come, and give its last value.
+
+    On a terminal there is a bar a stage; in a log, a line a stage, and one every half minute of a long stage. Notes
+    come as a table at the end. However it ends, the work is stopped and its locks are released.
+    """
     notes: list[str] = []
     result: _Result | None = None
-    with Bar(*columns, console=_err, disable=quiet) as bar:
-        tasks: dict[str, TaskID] = {}
+    with ExitStack() as stack:
+        if isinstance(work, Generator):
+            stack.callback(work.close)
+        stage = stack.enter_context(_Nothing() if quiet else _Bars() if sys.stderr.isatty() else _Lines())
         for report in work:
-            if not isinstance(report, Progress):
+            if isinstance(report, Progress):
+                stage.show(report)
+                notes += [report.note] if report.note else []
+            else:
                 result = report
-                continue
-            if report.stage not in tasks:
-                tasks[report.stage] = bar.add_task(report.stage, total=report.total)
-            bar.update(tasks[report.stage], completed=report.done, total=report.total)
-            if report.note:
-                notes.append(report.note)
     if notes:
         table("set aside", ["micrographs that could not be used, and why"], [[note] for note in notes], error=True)
     assert result is not None
@@ -47,22 +48,99 @@ def run(work: Iterator[Progress | _Result], *, quiet: bool) -> _Result:
 def say(text: str, *, quiet: bool = False) -> None:
     """One line of a summary."""
     if not quiet:
-        _out.print(escape(text))
+        _console().print(escape(text), soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, error: bool = False) -> None:
-    """A table; on standard error where it tells of trouble."""
-    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    """A table; on standard error where it tells of trouble.
+
+    Only the last column folds; the first, where there are several, is cut from the left where room is short: names of
+    micrographs differ at their ends.
+    """
+    console = _console(error=error)
+    texts = [[_text(value) for value in row] for row in rows]
+    if len(columns) > 2:
+        widths = [max(map(len, [head, *cells])) for head, *cells in zip(columns, *texts, strict=True)]
+        room = max(console.width - sum(widths[1:]) - 2 * len(widths) + 1, _MIN_NAME_WIDTH)
+        texts = [[_end_of(row[0], room), *row[1:]] for row in texts]
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        drawn.add_column(column, overflow="fold", justify="left" if index == 0 else "right")
-    for row in rows:
-        drawn.add_row(*(escape(_text(value)) for value in row))
-    (_err if error else _out).print(drawn)
+        is_text = index == 0 or len(columns) == 2
+        drawn.add_column(column, overflow="fold", justify="left" if is_text else "right", no_wrap=len(columns) > 2)
+    for row in texts:
+        drawn.add_row(*(escape(text) for text in row))
+    console.print(drawn)
 
 
 def listed(counts: Mapping[str, int]) -> str:
-    """Counts in words: '12 particle, 3 rejected'."""
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count) or "nothing"
+    """Counts in words: '12 particles, 1 complete field, 3 rejected'."""
+    return ", ".join(_counted(count, kind.removesuffix("s")) for kind, count in counts.items() if count) or "nothing"
+
+
+class _Show(Protocol):
+    """Shows how far a piece of work has come."""
+
+    def show(self, report: Progress) -> None:
+        """Take in a report."""
+
+
+class _Nothing(ExitStack):
+    """Shows nothing."""
+
+    def show(self, report: Progress) -> None:
+        """Nothing."""
+
+
+class _Bars(ExitStack):
+    """A bar a stage, on a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        times = (TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times)
+        self._bar = self.enter_context(Bar(*columns, console=_console(error=True)))
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, report: Progress) -> None:
+        """Move the stage's bar; the bars of earlier stages stand still."""
+        if report.stage not in self._tasks:
+            self._tasks[report.stage] = self._bar.add_task(report.stage, total=report.total)
+        self._bar.update(self._tasks[report.stage], completed=report.done, total=report.total)
+
+
+class _Lines(ExitStack):
+    """A line a stage when it is done, and now and then before, in a log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: dict[str, float] = {}
+        self._told = time.monotonic()
+
+    def show(self, report: Progress) -> None:
+        """Write a line if it is time to."""
+        now = time.monotonic()
+        started = self._started.setdefault(report.stage, now)
+        if report.done < report.total and now - self._told < _LOG_SECONDS:
+            return
+        self._told = now
+        sys.stderr.write(f"{report.stage}: {report.done:,}/{report.total:,}, {now - started:.0f} s\n")
+        sys.stderr.flush()
+
+
+def _console(*, error: bool = False) -> Console:
+    """The terminal or the log, as it is now."""
+    is_terminal = (sys.stderr if error else sys.stdout).isatty()
+    return Console(stderr=error, highlight=False, width=None if is_terminal else _LOG_WIDTH)
+
+
+def _counted(count: int, noun: str) -> str:
+    """'1 particle', '2 particles', '2 rejected'."""
+    return f"{count:,} {noun}" if count == 1 or noun in _ADJECTIVES else f"{count:,} {noun}s"
+
+
+def _end_of(name: str, width: int) -> str:
+    """The name, or as much of its end as there is room for."""
+    return name if len(name) <= width else "…" + name[1 - width :]
 
 
 def _text(value: object) -> str:

@@ -30,8 +30,10 @@ def valid_mask(image: NDArray[np.float32], config: PreprocessConfig) -> NDArray[
     activity = np.minimum(_mean_difference(image, 0, window), _mean_difference(image, 1, window))
     alive = activity > config.dead_activity * np.median(activity[activity > 0]) if activity.any() else activity > 0
     # Specks are noise: an area counts as dead, or as alive, from the window's size on.
+    # Mirrored beyond the edge, for there a border may be narrower than the window.
     square = np.ones((window, window), bool)
-    dead = ndimage.binary_opening(~alive, square)
+    mirrored = np.pad(~alive, window, mode="symmetric")
+    dead = ndimage.binary_opening(mirrored, square)[window:-window, window:-window]
     # The window reaches over an area's edge by half its side.
     dead = ndimage.binary_dilation(dead, np.ones((3, 3), bool), iterations=window // 2 + 1)
     valid = ~dead
