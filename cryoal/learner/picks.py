@@ -163,14 +163,8 @@ def _choose(probability: NDArray[np.float64], precision: float | None) -> float:
 
 def _decide(scored: ScoredMicrograph, threshold: float, labels: MicrographLabels, diameter_px: float) -> Picks:
     """Candidates above the threshold where no expert spoke; where one did, what they said."""
-    xy = scored.xy.astype(np.float64)
-    particles, rejected = labels.xy(Verdict.PARTICLE), labels.xy(Verdict.REJECTED)
-    lowest = np.inf if labels.complete else threshold
-    free: NDArray[np.bool_] = np.asarray(scored.probability >= lowest)
-    for square in labels.fields:
-        free &= ~square.contains(xy)
-    for said in (particles, rejected):
-        free &= ~_near(xy, said, diameter_px / 2 if said is particles else 0.3 * diameter_px)
+    xy, particles = scored.xy.astype(np.float64), labels.xy(Verdict.PARTICLE)
+    free = unjudged(xy, labels, diameter_px) & (scored.probability >= threshold)
     numbers = [one.class_number for one in labels.labels if one.verdict == Verdict.PARTICLE]
     return Picks(
         np.concatenate([particles[:, 0], xy[free, 0]]),
@@ -178,6 +172,16 @@ def _decide(scored: ScoredMicrograph, threshold: float, labels: MicrographLabels
         np.concatenate([np.ones(len(particles)), scored.probability[free]]),
         np.concatenate([np.array(numbers, dtype=np.int64), np.zeros(int(free.sum()), np.int64)]),
     )
+
+
+def unjudged(xy: NDArray[np.float64], labels: MicrographLabels, diameter_px: float) -> NDArray[np.bool_]:
+    """Which positions, shape (N, 2), no expert has judged; what is unsure is left to the committee."""
+    free = np.full(len(xy), not labels.complete)
+    for square in labels.fields:
+        free &= ~square.contains(xy)
+    for verdict, diameters in ((Verdict.PARTICLE, 0.5), (Verdict.REJECTED, 0.3)):
+        free &= ~_near(xy, labels.xy(verdict), diameters * diameter_px)
+    return free
 
 
 def _near(xy: NDArray[np.float64], others: NDArray[np.float64], radius_px: float) -> NDArray[np.bool_]:
