@@ -35,23 +35,22 @@ def find_peaks(
     height = score[y, x].astype(np.float64)
     order = np.argsort(-height, kind="stable")
     x, y, height = x[order], y[order], height[order]
-    kept = _apart(np.column_stack([x, y]).astype(np.float64), min_distance_px)
-    x, y = x[kept], y[kept]
     xy = np.column_stack([x + _vertex(score, y, x, 0, 1), y + _vertex(score, y, x, 1, 0)])
-    return xy, height[kept]
+    kept = _apart(xy, min_distance_px)
+    return xy[kept], height[kept]
 
 
 def _apart(xy: NDArray[np.float64], distance: float) -> NDArray[np.int64]:
     """Greedy choice, in order, of points no two of which are nearer than a distance."""
     if not len(xy):
         return np.empty(0, np.int64)
-    # A parabola's vertex may lie half a pixel off on either side.
-    neighbours = cKDTree(xy).query_ball_point(xy, np.nextafter(distance, 0) + 1)
+    tree, nearer = cKDTree(xy), np.nextafter(distance, 0)
     free, kept = np.ones(len(xy), dtype=bool), []
-    for index, near in enumerate(neighbours):
+    # One question for each point kept: all at once, a map that is flat would fill the memory with neighbours.
+    for index, point in enumerate(xy):
         if free[index]:
             kept.append(index)
-            free[near] = False
+            free[tree.query_ball_point(point, nearer)] = False
     return np.array(kept)
 
 
