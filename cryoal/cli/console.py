@@ -1,5 +1,6 @@
 """What a person sees: progress on standard error, summaries and tables on standard output."""
 
+import os
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from cryoal.learner.progress import Progress
 
 _Result = TypeVar("_Result")
 _LOG_WIDTH = 400  # a log has no edge that a table must be folded at
-_LOG_SECONDS = 30.0
+_LOG_SECONDS = float(os.environ.get("CRYOAL_LOG_SECONDS", "30"))  # the napari plugin asks for more
 _MIN_NAME_WIDTH = 16
 _ADJECTIVES = ("rejected", "unsure")
 
@@ -34,11 +35,13 @@ def run(work: Iterator[Progress | _Result], *, quiet: bool) -> _Result:
             stack.callback(work.close)
         stage = stack.enter_context(_Nothing() if quiet else _Bars() if sys.stderr.isatty() else _Lines())
         for report in work:
-            if isinstance(report, Progress):
-                stage.show(report)
-                notes += [report.note] if report.note else []
-            else:
+            if not isinstance(report, Progress):
                 result = report
+                continue
+            if report.total:
+                stage.show(report)
+            if report.note:
+                notes.append(report.note)
     if notes:
         table("set aside", ["micrographs that could not be used, and why"], [[note] for note in notes], error=True)
     assert result is not None
@@ -114,13 +117,18 @@ class _Lines(ExitStack):
     def __init__(self) -> None:
         super().__init__()
         self._started: dict[str, float] = {}
+        self._done: set[str] = set()
         self._told = time.monotonic()
 
     def show(self, report: Progress) -> None:
         """Write a line if it is time to."""
         now = time.monotonic()
         started = self._started.setdefault(report.stage, now)
-        if report.done < report.total and now - self._told < _LOG_SECONDS:
+        if report.done == report.total:
+            if report.stage in self._done:
+                return
+            self._done.add(report.stage)
+        elif now - self._told < _LOG_SECONDS:
             return
         self._told = now
         sys.stderr.write(f"{report.stage}: {report.done:,}/{report.total:,}, {now - started:.0f} s\n")

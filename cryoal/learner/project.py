@@ -1,6 +1,7 @@
 """A workspace opened for work: its settings, micrographs and labels, and micrographs read at the picker's scale."""
 
 import math
+import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from cryoal.config import Config
 from cryoal.data.labels import MicrographLabels
 from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import FileError, MicrographError, OptionError, WorkspaceError
-from cryoal.io.micrographs import list_micrographs, read_micrograph, read_shapes
+from cryoal.io.micrographs import list_micrographs, read_micrograph, read_shape, read_shapes
 from cryoal.learner.progress import Progress
 from cryoal.preprocess.pipeline import prepare
 from cryoal.preprocess.polarity import brightness_skew
@@ -56,8 +57,13 @@ class Project:
         """
         layout = Layout(workspace)
         settings = read_settings(layout)
-        entries = read_micrographs(layout, root_folder(layout, settings))
+        entries = read_micrographs(layout, _root(layout, settings))
         return cls(layout, settings, tuple(entries), config or Config())
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative micrograph names start from: RELION's project folder."""
+        return _root(self.layout, self.settings)
 
     @cached_property
     def by_key(self) -> dict[str, MicrographEntry]:
@@ -69,10 +75,31 @@ class Project:
         """(ny, nx) by key, from the headers, of the micrographs that can be read."""
         return read_shapes(self.entries)
 
+    @cached_property
+    def answer_reach_px(self) -> float:
+        """How far an answer about a candidate reaches, pixels of the original micrographs."""
+        sizes = [entry.pixel_size_angstrom for entry in self.entries if math.isfinite(entry.pixel_size_angstrom)]
+        diameter_px = self.settings.diameter_angstrom / float(np.median(sizes)) if sizes else 1.0
+        return _ANSWER_REACH_DIAMETERS * diameter_px
+
     def usable(self) -> list[MicrographEntry]:
         """The micrographs that are not set aside."""
         aside = read_set_aside(self.layout)
         return [entry for entry in self.entries if entry.key not in aside]
+
+    def check_reachable(self) -> None:
+        """Refuse to go on where no micrograph is to be found, rather than set all of them aside.
+
+        Raises
+        ------
+        WorkspaceError
+            None of the micrographs exists.
+        """
+        if not any(entry.path.exists() for entry in self.entries):
+            raise WorkspaceError(
+                f"{self.layout.root}: none of its {len(self.entries):,} micrographs exists, the first being "
+                f"{self.entries[0].path}; mount their disk, or correct root in {self.layout.settings}"
+            )
 
     def diameter_px(self, entry: MicrographEntry) -> float:
         """Particle diameter in pixels of one micrograph.
@@ -102,9 +129,7 @@ class Project:
         FileFormatError
             The journal is broken.
         """
-        sizes = [entry.pixel_size_angstrom for entry in self.entries if math.isfinite(entry.pixel_size_angstrom)]
-        diameter_px = self.settings.diameter_angstrom / float(np.median(sizes)) if sizes else 1.0
-        return labels_by_micrograph(read_journal(self.layout.labels), _ANSWER_REACH_DIAMETERS * diameter_px)
+        return labels_by_micrograph(read_journal(self.layout.labels), self.answer_reach_px)
 
     def put_aside(self, entry: MicrographEntry, reason: Exception) -> str:
         """Note that a micrograph cannot be used; gives the note."""
@@ -156,9 +181,10 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     layout = Layout(new.folder)
     if layout.settings.exists():
         raise WorkspaceError(f"{new.folder}: is a workspace already; choose another folder, or delete this one")
-    if not (math.isfinite(new.diameter_angstrom) and new.diameter_angstrom > 0):
-        raise OptionError(f"--diameter: {new.diameter_angstrom} is not allowed; give the particle's diameter in Å")
-    root = new.root.absolute()
+    _check_positive("--diameter", new.diameter_angstrom, "the particle's diameter in Å")
+    if new.pixel_size_angstrom is not None:
+        _check_positive("--pixel-size", new.pixel_size_angstrom, "Å/pixel")
+    root = Path(os.path.normpath(new.root.absolute()))
     entries = list_micrographs(new.micrographs, new.pixel_size_angstrom, root)
     _check_diameter(entries, new.diameter_angstrom)
     dark = new.particles_dark
@@ -168,7 +194,7 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     settings = Settings(
         diameter_angstrom=new.diameter_angstrom,
         source=new.micrographs,
-        root=str(root),
+        root=_kept_root(new.folder, root),
         pixel_size_angstrom=new.pixel_size_angstrom,
         seed=new.seed,
         particles_dark=dark,
@@ -177,12 +203,38 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     yield Project.open(new.folder, config)
 
 
+def _root(layout: Layout, settings: Settings) -> Path:
+    """The folder that relative names start from, without the dots of a relative one."""
+    return Path(os.path.normpath(root_folder(layout, settings)))
+
+
+def _kept_root(folder: Path, root: Path) -> str:
+    """The root for workspace.toml: relative where the workspace lies inside, so that both may move together."""
+    inside = folder.absolute()
+    through_links = inside.resolve() != root.resolve() / os.path.relpath(inside, root)
+    if through_links or not inside.is_relative_to(root):
+        return str(root)
+    return os.path.relpath(root, inside)
+
+
+def _check_positive(name: str, value: float, wanted: str) -> None:
+    """Refuse what is no size."""
+    if not (math.isfinite(value) and value > 0):
+        raise OptionError(f"{name}: {value} is not allowed; give {wanted}, above 0")
+
+
 def _check_diameter(entries: Sequence[MicrographEntry], diameter_angstrom: float) -> None:
-    """Refuse a diameter that fits no micrograph."""
+    """Refuse micrographs none of which can be read or has a pixel size, and a diameter that fits none of them."""
     shapes = read_shapes(entries)
+    if not shapes:
+        read_shape(entries[0].path)  # raises what is wrong with it
     sized = [entry for entry in entries if entry.key in shapes and math.isfinite(entry.pixel_size_angstrom)]
+    if shapes and not sized:
+        raise OptionError(
+            f"{entries[0].path}: neither list nor header tells the pixel size; give --pixel-size, Å/pixel"
+        )
     widths = [min(shapes[entry.key]) * entry.pixel_size_angstrom for entry in sized]
-    if widths and max(widths) < 2 * diameter_angstrom:
+    if max(widths) < 2 * diameter_angstrom:
         raise OptionError(
             f"--diameter: {diameter_angstrom:g} Å is too wide for micrographs {max(widths):.0f} Å wide "
             "(two diameters must fit); give it in Å, and check --pixel-size"
