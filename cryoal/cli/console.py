@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +14,9 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from cryoal.learner.progress import Progress
+
+if TYPE_CHECKING:
+    from cryoal.learner.picks import Picked
 
 _Result = TypeVar("_Result")
 _LOG_WIDTH = 400  # a log has no edge that a table must be folded at
@@ -33,13 +36,14 @@ def run(work: Iterator[Progress | _Result], *, quiet: bool) -> _Result:
     with ExitStack() as stack:
         if isinstance(work, Generator):
             stack.callback(work.close)
-        stage = stack.enter_context(_Nothing() if quiet else _Bars() if sys.stderr.isatty() else _Lines())
+        shown: _Nothing | _Bars | _Lines = _Nothing() if quiet else _Bars() if sys.stderr.isatty() else _Lines()
+        stack.enter_context(shown)
         for report in work:
             if not isinstance(report, Progress):
                 result = report
                 continue
             if report.total:
-                stage.show(report)
+                shown.show(report)
             if report.note:
                 notes.append(report.note)
     if notes:
@@ -66,12 +70,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
         widths = [max(map(len, [head, *cells])) for head, *cells in zip(columns, *texts, strict=True)]
         room = max(console.width - sum(widths[1:]) - 2 * len(widths) + 1, _MIN_NAME_WIDTH)
         texts = [[_end_of(row[0], room), *row[1:]] for row in texts]
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    drawn = Table(box=None, pad_edge=False)
     for index, column in enumerate(columns):
         is_text = index == 0 or len(columns) == 2
         drawn.add_column(column, overflow="fold", justify="left" if is_text else "right", no_wrap=len(columns) > 2)
     for row in texts:
         drawn.add_row(*(escape(text) for text in row))
+    console.print(escape(title), style="bold", soft_wrap=True)
     console.print(drawn)
 
 
@@ -80,11 +85,12 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(_counted(count, kind.removesuffix("s")) for kind, count in counts.items() if count) or "nothing"
 
 
-class _Show(Protocol):
-    """Shows how far a piece of work has come."""
-
-    def show(self, report: Progress) -> None:
-        """Take in a report."""
+def picked(done: "Picked") -> str:
+    """What picking did, in words."""
+    return (
+        f"{done.picks:,} picks on {done.micrographs:,} micrographs; those no expert has judged have a probability "
+        f"≥ {done.threshold:.3f} and an expected precision of {_text(done.expected_precision)}"
+    )
 
 
 class _Nothing(ExitStack):

@@ -37,11 +37,12 @@ def command(
         write_atomic(json, _json(done, options.radius_diameters))
     if quiet:
         return
-    heads = ["micrograph", "picks", "truth", "precision", "recall", "F1", "AP", "best F1", "error/diameter"]
+    heads = ["micrograph", "picks", "truth", "precision", "recall", "F1", "AP", "best F1", "error"]
     rows = [_row(name, figures) for name, figures in done.by_micrograph.items()]
-    console.table(f"matched one to one within {radius:g} diameters", heads, [*rows, _row("all", done.overall)])
+    title = f"matched one to one within {radius:g} diameters; error: median distance in diameters"
+    console.table(title, heads, [*rows, _row("all", done.overall)])
     if done.without_truth:
-        console.say(f"left out, for want of truth: {len(done.without_truth)} micrographs")
+        console.say(f"left out, for want of truth: {len(done.without_truth):,} micrographs")
 
 
 def _row(name: str, f: "Figures") -> list[object]:

@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Write the picks for another program."""
     from cryoal.cli import console
-    from cryoal.learner.picks import export, export_options
+    from cryoal.learner.picks import export, export_options, newest_picks
     from cryoal.learner.project import Project
 
     project = Project.open(workspace)
@@ -30,4 +30,7 @@ def command(
         project, box_size_px=box_size, round_coordinates=not fractions, exposures=exposures, cs_y=cs_y
     )
     written = export(project, file_format, out, options)
+    layout, picks = newest_picks(project)
+    total = sum(len(one) for _, one in picks)
+    console.say(f"round {layout.number}: {total:,} picks on {len(picks):,} micrographs", quiet=quiet)
     console.say(f"{len(written):,} files below {out}; give {written[0]} to the next program", quiet=quiet)

@@ -21,9 +21,10 @@ def command(
     """Make a workspace from micrographs: a glob, or a RELION 3.0 to 5 micrograph list."""
     from cryoal.cli import console
     from cryoal.learner.project import NewWorkspace, create
+    from cryoal.learner.status import advice
 
     new = NewWorkspace(workspace, micrographs, diameter, pixel_size, dark_particles(polarity), seed, project)
     made = console.run(create(new), quiet=quiet)
     tone = "dark on light" if made.settings.particles_dark else "light on dark"
     console.say(f"{workspace}: {len(made.entries):,} micrographs, particles {tone}, {diameter:g} Å", quiet=quiet)
-    console.say(f"next: cryoal label {workspace} PICKS, or cryoal query {workspace}", quiet=quiet)
+    console.say(f"next: {advice(made)}", quiet=quiet)

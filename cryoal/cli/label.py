@@ -11,7 +11,9 @@ from cryoal.errors import OptionError
 
 def command(
     workspace: WORKSPACE,
-    files: Annotated[list[Path], typer.Argument(help="Files or folders of picks.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Files or folders of picks.", show_default=False)
+    ],
     verdict: Annotated[
         str | None, typer.Option("--as", help="particle or rejected: answers about single candidates.")
     ] = None,
@@ -34,10 +36,13 @@ def command(
     from cryoal.data.labels import Verdict
     from cryoal.learner.labelling import LabelImport, import_labels
     from cryoal.learner.project import Project
+    from cryoal.learner.status import advice
 
     if verdict not in (None, "particle", "rejected"):
         raise OptionError(f"--as: {verdict!r} is not known; give particle or rejected")
     said = Verdict(verdict) if verdict else None
     what = LabelImport(tuple(files), said, complete, query, file_format, cs_y)
-    done = import_labels(Project.open(workspace), what)
-    console.say(f"{workspace}: {done.micrographs} micrographs named, added {console.listed(done.added)}", quiet=quiet)
+    project = Project.open(workspace)
+    done = import_labels(project, what)
+    console.say(f"{workspace}: {done.micrographs:,} micrographs named, added {console.listed(done.added)}", quiet=quiet)
+    console.say(f"next: {advice(project)}", quiet=quiet)

@@ -5,10 +5,13 @@ Exit status: 0 done, 1 a bug, 2 the user's error (one line that names the remedy
 
 import errno
 import importlib
+import inspect
+import os
+import re
 import sys
 import warnings
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -31,6 +34,10 @@ COMMANDS = {
 """Every command, in the order of a project's life, with its one sentence; `cryoal.cli.NAME` holds `NAME`."""
 
 
+_UsageError: Any = typer.BadParameter.__base__  # typer does not export it, and its releases keep it in two places
+_INTERRUPTED = 130
+
+
 class _LazyGroup(TyperGroup):
     """Imports the module of a command only when that command is called."""
 
@@ -44,7 +51,8 @@ class _LazyGroup(TyperGroup):
             return None
         module = importlib.import_module(f"cryoal.cli.{name.replace('-', '_')}")
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        single.command(name, help=module.command.__doc__, short_help=COMMANDS[name])(module.command)
+        paragraphs = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(module.command.__doc__))
+        single.command(name, help=paragraphs, short_help=COMMANDS[name])(module.command)
         return typer.main.get_command(single)
 
 
@@ -69,22 +77,46 @@ def main() -> None:
     warnings.showwarning = _show_warning
     sys.excepthook = _hook
     try:
-        app(prog_name="cryoal", standalone_mode=True)
+        status = app(prog_name="cryoal", standalone_mode=False)
+        sys.stdout.flush()
+    except _UsageError as error:
+        _fail_usage(error)
     except UserError as error:
         _fail(str(error), 2)
-    except (Interrupted, KeyboardInterrupt):
-        _fail("interrupted; what was finished is kept, the same command goes on from there", 130)
+    except (Interrupted, KeyboardInterrupt, typer.Abort):
+        status = _INTERRUPTED
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        _fail(f"{error.filename or 'a file'}: {error.strerror}; free space, or check permissions", 2)
+        _fail_system(error)
+    if status == _INTERRUPTED:  # typer turns Ctrl-C into this status
+        _fail("interrupted; what was finished is kept, the same command goes on from there", _INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     """One line on standard error."""
     sys.stderr.write("cryoal: " + " ".join(message.split()) + "\n")
     sys.stderr.flush()
     sys.exit(status)
+
+
+def _fail_usage(error: Any) -> NoReturn:
+    """The command line itself is wrong: one line, but the whole help where nothing was asked."""
+    context = error.ctx
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(2)
+    where = context.command_path if context is not None else "cryoal"
+    _fail(f"{error.format_message().rstrip('.')}; see {where} --help", 2)
+
+
+def _fail_system(error: OSError) -> NoReturn:
+    """A full disk, a refused file, a reader of our output that went away; anything else is a bug."""
+    if error.errno == errno.EPIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more
+        sys.exit(1)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        raise error
+    _fail(f"{error.filename or 'a file'}: {error.strerror}; free space, or check permissions", 2)
 
 
 def _hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -11,7 +11,7 @@ from cryoal.errors import OptionError
 DEFAULTS = Config()
 """Where the commands take their defaults from."""
 
-WORKSPACE = Annotated[Path, typer.Argument(help="The workspace's folder.", show_default=False)]
+WORKSPACE = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="The workspace's folder.", show_default=False)]
 QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no summary; errors only.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 SEED = Annotated[int | None, typer.Option(min=0, help="Seed of all randomness; by default the workspace's.")]
@@ -21,14 +21,14 @@ COMMITTEE = Annotated[
 ]
 DIAMETER = Annotated[float, typer.Option(help="Particle diameter, Å.", show_default=False)]
 PIXEL_SIZE = Annotated[
-    float | None, typer.Option(help="Pixel size, Å/pixel, where neither STAR nor header tells.", show_default=False)
+    float | None, typer.Option(help="Pixel size, Å/pixel, where neither list nor header tells.", show_default=False)
 ]
 POLARITY = Annotated[str, typer.Option(help="auto, dark or light particles.")]
 CS_Y = Annotated[str, typer.Option("--cs-y", help="Direction of cryoSPARC's y: file or inverted.")]
 PROJECT = Annotated[
     Path, typer.Option(help="Folder that relative micrograph names start from (RELION's project).", file_okay=False)
 ]
-FORMAT = Annotated[str, typer.Option("--format", help="relion, cryosparc, eman, cryolo, topaz, csv, …")]
+FORMAT = Annotated[str, typer.Option("--format", help="relion, cryosparc, eman, eman2, cryolo, topaz, xmipp or csv.")]
 OUT = Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)]
 THRESHOLD = Annotated[float | None, typer.Option(help="Lowest probability of a pick.", show_default=False)]
 PRECISION = Annotated[

@@ -13,11 +13,11 @@ def command(
     from cryoal.cli import console
     from cryoal.learner.picks import pick
     from cryoal.learner.project import Project
+    from cryoal.learner.status import advice
 
-    done = console.run(pick(Project.open(workspace), threshold, precision), quiet=quiet)
-    console.say(
-        f"round {done.round_number}: {done.picks:,} picks on {done.micrographs:,} micrographs, probability "
-        f"≥ {done.threshold:.3f}, expected precision {done.expected_precision:.2f}",
-        quiet=quiet,
-    )
-    console.say(f"next: cryoal export {workspace} --format relion --out DIR", quiet=quiet)
+    project = Project.open(workspace)
+    done = console.run(pick(project, threshold, precision), quiet=quiet)
+    console.say(f"round {done.round_number}: {console.picked(done)}", quiet=quiet)
+    if done.not_scored:
+        console.say(f"left out, for they are not scored: {done.not_scored:,} micrographs", quiet=quiet)
+    console.say(f"next: {advice(project)}", quiet=quiet)

@@ -1,5 +1,6 @@
 """`cryoal query`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ def command(
     strategy: Annotated[
         str | None, typer.Option(help=f"How to choose; by default {DEFAULTS.query.strategy}, random at first.")
     ] = None,
-    fields: Annotated[int, typer.Option(help="How many fields, or micrographs.")] = DEFAULTS.query.fields,
+    fields: Annotated[
+        int | None, typer.Option(help=f"How many fields, or micrographs; by default {DEFAULTS.query.fields} at most.")
+    ] = None,
     level: Annotated[str, typer.Option(help="field or micrograph.")] = "field",
     seed: SEED = None,
     quiet: QUIET = False,
@@ -24,8 +27,10 @@ def command(
     from cryoal.learner.project import Project
 
     project = Project.open(workspace)
+    what = f"{level}s"
     if level == "field":
         path, asked = ask_fields(project, strategy, fields, seed)
+        what += f" {asked[0].field.size:.0f} pixels wide, x and y of their first corner"
         rows = [(f.field.micrograph, round(f.field.x), round(f.field.y), f.utility, f.reason) for f in asked]
         heads = ["micrograph", "x", "y", "utility", "chosen by"]
     elif level == "micrograph":
@@ -35,5 +40,13 @@ def command(
     else:
         raise OptionError(f"--level: {level!r} is not known; give field or micrograph")
     if not quiet:
-        console.table(f"what to ask next ({len(rows)} {level}s)", heads, rows)
+        console.table(f"what to ask next: {len(rows)} {what}", heads, rows)
     console.say(f"written to {path}", quiet=quiet)
+    console.say(f"next: {_advice(workspace, path, level)}", quiet=quiet)
+
+
+def _advice(workspace: Path, query: Path, level: str) -> str:
+    """How a query is answered."""
+    if level == "micrograph":
+        return f"mark all particles of these micrographs, cryoal label {workspace} PICKS --complete"
+    return f"mark all particles in these fields, cryoal label {workspace} PICKS --query {query}"

@@ -56,10 +56,7 @@ def command(
     new = NewWorkspace(out / "workspace", micrographs, diameter, pixel_size, dark_particles(polarity), seed, project)
     job = Job(new, LabelImport(tuple(labels), complete=complete), out, file_format, device, precision, threshold)
     done = console.run(run_job(job, configured(members, committee)), quiet=quiet)
-    picked = done.picked
-    console.say(
-        f"{picked.picks:,} picks on {picked.micrographs:,} micrographs ({done.set_aside:,} set aside), probability "
-        f"≥ {picked.threshold:.3f}, expected precision {picked.expected_precision:.2f}",
-        quiet=quiet,
-    )
+    console.say(console.picked(done.picked), quiet=quiet)
+    if done.set_aside:
+        console.say(f"set aside: {done.set_aside:,} micrographs; cryoal status {new.folder} says why", quiet=quiet)
     console.say(f"{len(done.written):,} files below {out}; give {done.written[0]} to the next program", quiet=quiet)

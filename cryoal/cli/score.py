@@ -20,15 +20,17 @@ def command(
     from cryoal.cli import console
     from cryoal.learner.project import Project
     from cryoal.learner.scoring import ScoreOptions, score
+    from cryoal.learner.status import advice
 
     options = ScoreOptions(device, _shard(shard), workers, retry_failed)
-    done = console.run(score(Project.open(workspace), options), quiet=quiet)
+    project = Project.open(workspace)
+    done = console.run(score(project, options), quiet=quiet)
     console.say(
-        f"round {done.round_number}: scored {done.scored:,} micrographs ({done.already_scored:,} were done, "
-        f"{done.set_aside:,} set aside), {done.candidates:,} candidates",
+        f"round {done.round_number}: {done.candidates:,} candidates on {done.scored:,} micrographs scored now; "
+        f"{done.already_scored:,} were scored before, {done.set_aside:,} set aside now",
         quiet=quiet,
     )
-    console.say(f"next: cryoal query {workspace}, or cryoal pick {workspace}", quiet=quiet)
+    console.say(f"next: {advice(project)}", quiet=quiet)
 
 
 def _shard(text: str) -> tuple[int, int]:

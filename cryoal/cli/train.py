@@ -14,6 +14,7 @@ def command(
     """Train and calibrate the committee of the next round."""
     from cryoal.cli import console
     from cryoal.learner.project import Project
+    from cryoal.learner.status import advice
     from cryoal.learner.training import train
 
     project = Project.open(workspace, configured(members, committee))
@@ -27,4 +28,4 @@ def command(
             quiet=quiet,
         )
     console.say(f"calibration: {done.calibration_note}", quiet=quiet)
-    console.say(f"next: cryoal score {workspace}", quiet=quiet)
+    console.say(f"next: {advice(project)}", quiet=quiet)

@@ -1,5 +1,6 @@
 """The query: which fields or micrographs to ask the expert about next."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryoal.data.labels import Field, MicrographLabels
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import star
 from cryoal.learner.project import Project
-from cryoal.learner.queries import write_query
+from cryoal.learner.queries import cold_start_query, write_query
 from cryoal.workspace.candidates import is_scored, read_pool
 from cryoal.workspace.journal import RANDOM
 from cryoal.workspace.layout import RoundLayout
@@ -42,14 +43,16 @@ def ask_fields(
         The newest round is not scored.
     """
     config = project.config.query
-    n = config.fields if n is None else n
     layout, pool = _newest_pool(project, strategy)
     fields = open_fields(project, project.labels())
     if not fields:
         raise WorkspaceError(f"{project.layout.root}: every field is labelled; there is nothing left to ask")
+    n = _checked_number(min(config.fields, len(fields)) if n is None else n, len(fields), "fields")
     name = RANDOM if layout is None else strategy or config.strategy
     rng = _generator(project, layout, seed)
-    quota = config.per_micrograph if n <= config.per_micrograph * len(project.usable()) else None
+    open_in = Counter(field.micrograph for field in fields)
+    within_quota = sum(min(number, config.per_micrograph) for number in open_in.values())
+    quota = config.per_micrograph if n <= within_quota else None
     asked = query_fields(pool, fields, get_strategy(name), n, rng, per_micrograph=quota)
     path = query_path(project, layout)
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
@@ -69,7 +72,7 @@ def ask_micrographs(
         raise WorkspaceError(f"{project.layout.root}: every micrograph is complete; there is nothing left to ask")
     name = RANDOM if layout is None else strategy or config.strategy
     rest = _restrict(pool, free)
-    n = min(config.fields, len(free)) if n is None else n
+    n = _checked_number(min(config.fields, len(free)) if n is None else n, len(free), "micrographs")
     asked = query_micrographs(rest, get_strategy(name), n, _generator(project, layout, seed))
     path = query_path(project, layout)
     columns: Mapping[str, Sequence[object]] = {
@@ -84,7 +87,7 @@ def ask_micrographs(
 
 def query_path(project: Project, layout: RoundLayout | None) -> Path:
     """Where the query of a round lies; that of the cold start lies in the workspace itself."""
-    return project.layout.root / "query.star" if layout is None else layout.query
+    return cold_start_query(project.layout) if layout is None else layout.query
 
 
 def open_fields(project: Project, labels: Mapping[str, MicrographLabels]) -> list[Field]:
@@ -98,6 +101,13 @@ def open_fields(project: Project, labels: Mapping[str, MicrographLabels]) -> lis
         grid = grid_fields(entry.key, project.shapes[entry.key], size)
         out += [field for field in grid if not any(_overlap(field, other) for other in known.fields)]
     return out
+
+
+def _checked_number(n: int, most: int, units: str) -> int:
+    """Refuse to ask for none, or for more than there are."""
+    if not 1 <= n <= most:
+        raise OptionError(f"--fields: {n} is not allowed; {most:,} {units} are not yet labelled, give 1 to {most}")
+    return n
 
 
 def _overlap(a: Field, b: Field) -> bool:

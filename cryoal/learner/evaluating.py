@@ -112,11 +112,12 @@ def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
     reading = ImportOptions(entries=entries, cs_y=options.cs_y)  # type: ignore[arg-type]
     true_picks = read_files([truth], reading)
     if not entries:
-        entries = _named_by(true_picks, options)
+        entries = _named_by(truth, true_picks, options)
     index = NameIndex(entries)
     centres, strangers = _by_entry(true_picks, index)
     if strangers or not centres:
-        raise LabelError(f"{truth}: {strangers or 'no micrograph'} is not in the micrograph list; give --micrographs")
+        named = f"micrograph {strangers[0]} and {len(strangers) - 1} more" if strangers else "no micrograph it names"
+        raise LabelError(f"{truth}: {named} not found in the micrograph list; give the right one by --micrographs")
     found, without_truth = _by_entry(read_files([picks], reading), index)
     by_key = {entry.key: entry for entry in entries}
     compared = [
@@ -186,11 +187,11 @@ def _entries(picks: Path, truth: Path, options: EvaluateOptions) -> list[Microgr
     return []
 
 
-def _named_by(found: Sequence[FoundPicks], options: EvaluateOptions) -> list[MicrographEntry]:
+def _named_by(truth: Path, found: Sequence[FoundPicks], options: EvaluateOptions) -> list[MicrographEntry]:
     """Stand-ins for the micrographs that the truth names."""
     if options.pixel_size_angstrom is None:
         raise LabelError(
-            f"{found[0].path}: the pixel size is not known, for there is no {_LIST} in or above the folders of truth "
+            f"{truth}: the pixel size is not known, for there is no {_LIST} in or above the folders of truth "
             "and picks; give --pixel-size or --micrographs"
         )
     return [MicrographEntry(one.name, Path(one.name), options.pixel_size_angstrom) for one in found]

@@ -62,9 +62,11 @@ def _units(
     units: list[tuple[int, _Region]] = []
     for index in judged:
         if labels[index].fields and not labels[index].complete:
-            units += [(index, _region(scaled[index], square)) for square in labels[index].fields]
+            regions = [_region(scaled[index], square) for square in labels[index].fields]
         else:
-            units += [(index, quarter) for quarter in _quarters(scaled[index].pixels.shape)]
+            regions = _quarters(scaled[index].pixels.shape)
+        # Where nothing is judged there is nothing to leave out, and another unit may be all there is to learn from.
+        units += [(index, region) for region in regions if maps[index].judged[region].any()]
     return units
 
 

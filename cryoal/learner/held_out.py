@@ -77,6 +77,7 @@ def judge_held_out(
         yield Progress("judging on held-out labels", done, len(images))
         here = [fold for fold in map(int, np.unique(image.folds)) if fold in committees]
         parts += [_judge(image, fold, committees[fold], config, done) for fold in here]
+    yield Progress("judging on held-out labels", len(images), len(images))
     if not parts:
         nothing = np.empty(0, np.int64)
         return HeldOut(np.empty(0), nothing, nothing, np.empty(0), 0)

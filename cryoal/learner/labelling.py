@@ -83,8 +83,10 @@ def import_labels(project: Project, what: LabelImport) -> Imported:
     OptionError
         Options that contradict each other.
     """
-    if what.verdict == Verdict.REJECTED and (what.complete or what.query):
+    if what.verdict == Verdict.REJECTED and what.complete:
         raise OptionError("--complete: rejected positions complete nothing; import the particles with --complete")
+    if what.verdict and what.query:
+        raise OptionError("--as and --query: give one of them; what lies in a query's fields is particles")
     options = ImportOptions(entries=project.entries, shapes=project.shapes, cs_y=what.cs_y)  # type: ignore[arg-type]
     picks = read_picks(what.paths, options, what.format_name)
     decisions = _of_fields(what.query, picks) if what.query else _of_micrographs(what, picks)

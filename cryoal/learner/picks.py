@@ -14,7 +14,7 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import star
-from cryoal.io.durable import publish_directory, temporary_sibling
+from cryoal.io.durable import publish_directory, remove_leftovers, temporary_sibling
 from cryoal.io.formats import format_named
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
@@ -26,7 +26,6 @@ from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candid
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import newest_round, published_rounds
-from cryoal.workspace.settings import root_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class Picked:
     threshold : float
         Calibrated probability from which candidates became picks.
     micrographs, picks : int
+    not_scored : int
+        Micrographs left out because the round has not scored them.
     expected_precision : float
         Mean calibrated probability of the picks that no expert saw; NaN where there are none.
     """
@@ -47,6 +48,7 @@ class Picked:
     threshold: float
     micrographs: int
     picks: int
+    not_scored: int
     expected_precision: float
 
 
@@ -60,8 +62,8 @@ def pick(
     threshold : float, optional
         Lowest calibrated probability.
     precision : float, optional
-        Lowest threshold at which so large a share of the picks is expected to be true. Without either, the
-        threshold of the largest expected F1.
+        Lowest threshold at which so large a share of the picks that no expert judged is expected to be true.
+        Without either, the threshold of the largest expected F1.
 
     Raises
     ------
@@ -75,26 +77,30 @@ def pick(
     if threshold is not None and precision is not None:
         raise OptionError("--threshold and --precision: give one of them")
     layout = newest_round(project.layout)
-    entries = [entry for entry in project.usable() if is_scored(layout, entry.key)]
+    usable = project.usable()
+    entries = [entry for entry in usable if is_scored(layout, entry.key)]
     if not entries:
         raise WorkspaceError(f"{project.layout.root}: round {layout.number} has scored nothing; run cryoal score")
-    scored = []
+    labels = project.labels()
+    candidates = []
     for done, entry in enumerate(entries):
         yield Progress("reading candidates", done, len(entries))
-        scored.append(read_candidates(layout, entry.key))
-    probability = np.concatenate([one.probability for one in scored]).astype(np.float64)
+        scored, known = read_candidates(layout, entry.key), labels.get(entry.key, MicrographLabels())
+        candidates.append(_not_judged(scored, known, project.diameter_px(entry)))
+    yield Progress("reading candidates", len(entries), len(entries))
+    probability = np.concatenate([one.score for one in candidates])
     if threshold is None:
         threshold = _choose(probability, precision)
-    labels = project.labels()
     picks = [
-        _decide(one, threshold, labels.get(entry.key, MicrographLabels()), project.diameter_px(entry))
-        for entry, one in zip(entries, scored, strict=True)
+        _with_marks(one.select(one.score >= threshold), labels.get(entry.key, MicrographLabels()))
+        for entry, one in zip(entries, candidates, strict=True)
     ]
     with writer_lock(project.layout.rounds_lock, "cryoal pick"):
         _publish(layout, entries, picks)
     chosen = probability[probability >= threshold]
     expected = float(chosen.mean()) if chosen.size else float("nan")
-    yield Picked(layout.number, threshold, len(entries), sum(len(one) for one in picks), expected)
+    total = sum(len(one) for one in picks)
+    yield Picked(layout.number, threshold, len(entries), total, len(usable) - len(entries), expected)
 
 
 def newest_picks(project: Project) -> tuple[RoundLayout, list[tuple[MicrographEntry, Picks]]]:
@@ -132,6 +138,8 @@ def export(project: Project, format_name: str, out: Path, options: ExportOptions
     """
     writer = format_named(format_name)
     _, picks = newest_picks(project)
+    if not project.root.is_relative_to(out.absolute()):  # a whole project would take long to look through
+        remove_leftovers(out)
     written = writer.write(picks, out, options)
     listed = out / "micrographs.star"
     if listed not in written:
@@ -146,7 +154,7 @@ def export_options(project: Project, **changes: object) -> ExportOptions:
     known: dict[str, object] = {
         "diameter_angstrom": project.settings.diameter_angstrom,
         "shapes": project.shapes,
-        "root": Path(root_folder(project.layout, project.settings)),
+        "root": project.root,
         "micrographs_star": project.settings.source if source.suffix == ".star" else "",
     }
     return ExportOptions(**(known | changes))  # type: ignore[arg-type]
@@ -161,16 +169,22 @@ def _choose(probability: NDArray[np.float64], precision: float | None) -> float:
     return float(threshold_for_precision(probability, precision))
 
 
-def _decide(scored: ScoredMicrograph, threshold: float, labels: MicrographLabels, diameter_px: float) -> Picks:
-    """Candidates above the threshold where no expert spoke; where one did, what they said."""
-    xy, particles = scored.xy.astype(np.float64), labels.xy(Verdict.PARTICLE)
-    free = unjudged(xy, labels, diameter_px) & (scored.probability >= threshold)
+def _not_judged(scored: ScoredMicrograph, labels: MicrographLabels, diameter_px: float) -> Picks:
+    """The candidates that no expert has judged."""
+    xy = scored.xy.astype(np.float64)
+    free = unjudged(xy, labels, diameter_px)
+    return Picks(xy[free, 0], xy[free, 1], scored.probability[free].astype(np.float64))
+
+
+def _with_marks(picks: Picks, labels: MicrographLabels) -> Picks:
+    """The expert's particles, of score 1, and then the picks."""
+    marks = labels.xy(Verdict.PARTICLE)
     numbers = [one.class_number for one in labels.labels if one.verdict == Verdict.PARTICLE]
     return Picks(
-        np.concatenate([particles[:, 0], xy[free, 0]]),
-        np.concatenate([particles[:, 1], xy[free, 1]]),
-        np.concatenate([np.ones(len(particles)), scored.probability[free]]),
-        np.concatenate([np.array(numbers, dtype=np.int64), np.zeros(int(free.sum()), np.int64)]),
+        np.concatenate([marks[:, 0], picks.x]),
+        np.concatenate([marks[:, 1], picks.y]),
+        np.concatenate([np.ones(len(marks)), picks.score]),
+        np.concatenate([np.array(numbers, dtype=np.int64), picks.class_number]),
     )
 
 
@@ -196,7 +210,8 @@ def _near(xy: NDArray[np.float64], others: NDArray[np.float64], radius_px: float
 def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Sequence[Picks]) -> None:
     """Write all picks into a hidden folder and put it in the place of the old one."""
     making = RoundLayout(temporary_sibling(layout.folder / "picks"), layout.number)
-    old = temporary_sibling(layout.folder / "old_picks")
+    ready, old = temporary_sibling(layout.folder / "ready_picks"), temporary_sibling(layout.folder / "old_picks")
+    remove_leftovers(layout.folder)
     try:
         for entry, one in zip(entries, picks, strict=True):
             path = making.folder / f"{entry.key}.star"
@@ -211,12 +226,14 @@ def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Seq
                     }
                 },
             )
+        publish_directory(making.folder, ready)
+        # Only a crash between these two renames leaves the round without picks; cryoal pick makes them again.
         if layout.picks_folder.exists():
             layout.picks_folder.rename(old)
-        publish_directory(making.folder, layout.picks_folder)
+        ready.rename(layout.picks_folder)
     finally:
-        shutil.rmtree(making.folder, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        for folder in (making.folder, ready, old):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_share(name: str, value: float | None) -> None:

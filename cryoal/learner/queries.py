@@ -7,11 +7,18 @@ import numpy as np
 
 from cryoal.data.candidates import QueriedField
 from cryoal.data.labels import Field
+from cryoal.errors import FileFormatError
 from cryoal.io import star
+from cryoal.workspace.layout import Layout
 
 _NAME, _X, _Y = "rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY"
 _FIELDS = [_NAME, "cryoalFieldX", "cryoalFieldY", "cryoalFieldSize", "cryoalUtility", "cryoalReason"]
 _FOM = "rlnAutopickFigureOfMerit"
+
+
+def cold_start_query(layout: Layout) -> Path:
+    """Where the query lies that is asked before there is a round."""
+    return layout.root / "query.star"
 
 
 def write_query(path: Path, asked: Sequence[QueriedField]) -> None:
@@ -38,9 +45,13 @@ def read_query(path: Path) -> list[QueriedField]:
     Raises
     ------
     FileError, FileFormatError
-        The file is missing, or not a query.
+        The file is missing, or not a query of fields.
     """
     blocks = star.read(path)
+    if "micrographs" in blocks and "fields" not in blocks:
+        raise FileFormatError(
+            f"{path}: asks for whole micrographs, not for fields; give --complete in place of --query"
+        )
     table = star.table_with(blocks, _FIELDS, path)
     x, y, size, utility = (star.numbers(table, label, path) for label in _FIELDS[1:5])
     candidates = star.table_with(blocks, [_NAME, _X, _Y, _FOM], path)

@@ -86,12 +86,13 @@ def score(project: Project, options: ScoreOptions | None = None) -> Iterator[Pro
     Raises
     ------
     WorkspaceError
-        No committee is trained yet.
+        No committee is trained yet, or no micrograph is to be found.
     DeviceError
         The device is not there, or has too little memory for the smallest tile.
     """
     options = options or ScoreOptions()
     layout = newest_round(project.layout)
+    project.check_reachable()
     scorer = Scorer.load(layout, project.config, device_named(options.device))
     remove_leftovers(layout.folder)
     index, count = options.shard

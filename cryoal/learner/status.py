@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryoal.errors import FileFormatError
 from cryoal.learner.project import Project
+from cryoal.learner.queries import cold_start_query
 from cryoal.learner.training import count_labels
 from cryoal.workspace.candidates import is_scored
 from cryoal.workspace.layout import RoundLayout
@@ -67,16 +69,54 @@ def status(project: Project) -> Status:
     FileFormatError
         A file of the workspace is broken.
     """
-    labels = count_labels(project.labels())
-    usable = [entry.key for entry in project.usable()]
+    aside = read_set_aside(project.layout)
+    usable = [entry.key for entry in project.entries if entry.key not in aside]
     rounds = tuple(_round(one, usable) for one in published_rounds(project.layout))
-    return Status(
-        len(project.entries),
-        read_set_aside(project.layout),
-        labels,
-        rounds,
-        _advice(project, labels, rounds, len(usable)),
-    )
+    return Status(len(project.entries), aside, count_labels(project.labels()), rounds, advice(project))
+
+
+def advice(project: Project) -> str:
+    """What to do next, one line.
+
+    Raises
+    ------
+    FileFormatError
+        A file of the workspace is broken.
+    """
+    root, labels = project.layout.root, count_labels(project.labels())
+    rounds = published_rounds(project.layout)
+    if not labels["particle"]:
+        return _ask_for_particles(project)
+    if not is_learnt(project, labels):
+        return f"teach the committee the new labels, cryoal train {root}"
+    newest, usable = rounds[-1], project.usable()
+    missing = sum(not is_scored(newest, entry.key) for entry in usable)
+    if missing:
+        return f"score {missing:,} of {len(usable):,} micrographs, cryoal score {root}"
+    if newest.picks_folder.is_dir():
+        return f"hand over the picks, cryoal export {root} --format relion --out DIR"
+    if newest.query.exists():
+        return f"{_label_fields(project, newest.query)}; or be content: cryoal pick {root}"
+    return f"ask what to label, cryoal query {root}; or be content: cryoal pick {root}"
+
+
+def is_learnt(project: Project, labels: Mapping[str, int]) -> bool:
+    """Whether the newest round was trained on so many labels of each kind."""
+    rounds = published_rounds(project.layout)
+    return bool(rounds) and dict(read_info(rounds[-1]).labels) == dict(labels)
+
+
+def _ask_for_particles(project: Project) -> str:
+    """The first step: nothing can be learnt without a particle."""
+    root = project.layout.root
+    if cold_start_query(project.layout).exists():
+        return _label_fields(project, cold_start_query(project.layout))
+    return f"label particles: cryoal label {root} PICKS imports some; cryoal query {root} says which fields to mark"
+
+
+def _label_fields(project: Project, query: Path) -> str:
+    """How a query is answered."""
+    return f"mark the particles in the fields of {query}, cryoal label {project.layout.root} PICKS --query {query}"
 
 
 def _round(layout: RoundLayout, usable: list[str]) -> RoundStatus:
@@ -93,25 +133,3 @@ def _round(layout: RoundLayout, usable: list[str]) -> RoundStatus:
         layout.query.exists(),
         layout.picks_folder.is_dir(),
     )
-
-
-def _advice(project: Project, labels: Mapping[str, int], rounds: tuple[RoundStatus, ...], usable: int) -> str:
-    """The next step."""
-    root = project.layout.root
-    if not labels["particle"]:
-        return f"label particles: cryoal query {root} says where, cryoal label {root} PICKS imports them"
-    if not rounds or dict(rounds[-1].labels) != dict(labels):
-        return f"there are labels that no committee has learnt from: cryoal train {root}"
-    newest = rounds[-1]
-    if newest.scored < usable:
-        return f"{usable - newest.scored} micrographs are not scored: cryoal score {root}"
-    if not newest.queried and not newest.picked:
-        return f"ask what to label next, cryoal query {root}, or be content with what there is, cryoal pick {root}"
-    if not newest.picked:
-        return f"label the fields of {newest_query(root, newest)}, or be content: cryoal pick {root}"
-    return f"hand over: cryoal export {root} --format relion --out DIR"
-
-
-def newest_query(root: object, newest: RoundStatus) -> str:
-    """Where the newest query lies, for a person."""
-    return f"{root}/rounds/{newest.number:04d}/query.star"

@@ -23,6 +23,7 @@ from cryoal.model.patches import TrainingImage, label_maps
 from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, train_members
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import RoundInfo, next_round
+from cryoal.workspace.set_aside import take_back
 
 _DROPOUT_FOLDS = 5
 
@@ -101,7 +102,8 @@ def _training_images(
 ) -> Generator[Progress, None, tuple[list[TrainingImage], int]]:
     """Read the labelled micrographs and deal them out to folds; also the number of folds."""
     config, size = project.config, project.config.preprocess.pixels_per_diameter
-    entries = [entry for entry in project.usable() if entry.key in labels]
+    project.check_reachable()
+    entries = [entry for entry in project.entries if entry.key in labels]  # set aside or not: it may be mended now
     scaled, maps, used = [], [], []
     for done, entry in enumerate(entries):
         yield Progress("reading labelled micrographs", done, len(entries))
@@ -110,9 +112,11 @@ def _training_images(
         except MicrographError as error:
             yield Progress("reading labelled micrographs", done, len(entries), project.put_aside(entry, error))
             continue
+        take_back(project.layout, entry.key)
         scaled.append(one)
         used.append(labels[entry.key])
         maps.append(label_maps(one, labels[entry.key], size, config.training))
+    yield Progress("reading labelled micrographs", len(entries), len(entries))
     if not scaled:
         raise LabelError(f"{project.layout.root}: none of the labelled micrographs can be read; see cryoal status")
     wanted = config.training.members if config.training.committee == "ensemble" else _DROPOUT_FOLDS

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryoal.config import Config
+from cryoal.errors import WorkspaceError
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.picks import Picked, export, export_options, pick
 from cryoal.learner.progress import Progress, last_value
 from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.learner.scoring import ScoreOptions, score
-from cryoal.learner.training import train
+from cryoal.learner.status import is_learnt
+from cryoal.learner.training import count_labels, train
 from cryoal.workspace.layout import Layout
-from cryoal.workspace.rounds import published_rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,28 @@ def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
     folder = job.workspace.folder
     if Layout(folder).settings.exists():
         project = Project.open(folder, config)
+        _check_same_job(project, job.workspace)
     else:
         project = yield from last_value(create(job.workspace, config))
-    imported = import_labels(project, job.labels)
-    if imported.added or not published_rounds(project.layout):
+    import_labels(project, job.labels)
+    if not is_learnt(project, count_labels(project.labels())):
         yield from last_value(train(project, job.workspace.seed, job.device))
     yield from last_value(score(project, ScoreOptions(device=job.device)))
     picked = yield from last_value(pick(project, job.threshold, job.precision))
     written = export(project, job.format_name, job.out, export_options(project))
     aside = len(project.entries) - len(project.usable())
     yield JobDone(picked, tuple(written), aside)
+
+
+def _check_same_job(project: Project, asked: NewWorkspace) -> None:
+    """Refuse to go on with a workspace that was made for something else."""
+    made = project.settings
+    for name, before, now in (
+        ("--micrographs", made.source, asked.micrographs),
+        ("--diameter", made.diameter_angstrom, asked.diameter_angstrom),
+        ("--pixel-size", made.pixel_size_angstrom, asked.pixel_size_angstrom),
+    ):
+        if before != now:
+            raise WorkspaceError(
+                f"{asked.folder}: was made with {name} {before}, now it is {now}; give another --out, or delete it"
+            )
