@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -47,7 +48,7 @@ def load_members(folder: Path) -> list[Member]:
     FileFormatError
         There is none, or a file is broken, of another program or of a newer version.
     """
-    paths = sorted(folder.glob("member*.safetensors"), key=lambda path: int(path.stem.removeprefix("member")))
+    paths = sorted(folder.glob("member*.safetensors"), key=lambda path: (len(path.name), path.name))
     if not paths:
         raise FileFormatError(f"{folder}: holds no member*.safetensors; train a committee by cryoal train")
     return [_load(path) for path in paths]
@@ -61,8 +62,10 @@ def _load(path: Path) -> Member:
             if about["format_version"] > FORMAT_VERSION:
                 raise FileFormatError(f"{path}: format_version {about['format_version']} is newer; update cryoal")
             config = about["network"]
-            network = PickerNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
-            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            with torch.device("meta"):  # no weights are drawn only to be replaced
+                network = PickerNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            network.load_state_dict(weights, assign=True)
         return Member(network.eval(), float(about["prior_shift_logit"]), about["dropout_seed"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

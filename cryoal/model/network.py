@@ -1,6 +1,6 @@
 """One member of the committee: a fully convolutional network from a scaled micrograph to a score map."""
 
-from dataclasses import asdict
+import copy
 
 import torch
 from torch import Tensor, nn
@@ -111,10 +111,8 @@ class PickerNetwork(nn.Module):
 
     def for_scoring(self) -> "PickerNetwork":
         """A copy in evaluation mode with its normalisation folded in."""
-        copy = PickerNetwork(NetworkConfig(**asdict(self.config)))
-        copy.load_state_dict(self.state_dict())
-        copy.eval()
-        for module in copy.modules():
+        folded = copy.deepcopy(self).eval()
+        for module in folded.modules():
             if isinstance(module, _ConvNorm):
                 module.fold()
-        return copy.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload, no-any-return]
+        return folded.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload, no-any-return]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
@@ -64,7 +65,9 @@ class TrainingImage:
         folds : int16 array, shape (my, mx)
             Which member leaves the pixel out of its training; -1 for none.
         """
-        layers = (scaled.pixels, maps.target, maps.known, maps.unlabelled, folds)
+        # Between pixels of two folds a patch would mix what is learnt with what is left out.
+        within = ndimage.maximum_filter(folds, 3) == ndimage.minimum_filter(folds, 3)
+        layers = (scaled.pixels, maps.target, maps.known & within, maps.unlabelled & within, folds)
         stack = torch.from_numpy(np.stack([layer.astype(np.float32) for layer in layers]))[None]
         return cls(scaled, maps, folds, stack)
 
@@ -183,7 +186,7 @@ class PatchSampler:
         return Batch(image, target, (known > _WHOLLY).float() * learnt, (unlabelled > _WHOLLY).float() * learnt)
 
     def _patch(self, rng: np.random.Generator) -> Tensor:
-        """All layers of one patch, shape (1, 4, side, side)."""
+        """All layers of one patch, shape (1, 5, side, side)."""
         near = rng.random() < self._config.particle_share and self._particle_share.any()
         share = self._particle_share if near else self._any_share
         index = rng.choice(share.size, p=share / share.sum())
