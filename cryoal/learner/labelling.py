@@ -26,6 +26,9 @@ from cryoal.workspace.journal import (
 from cryoal.workspace.labelling import new_decisions
 from cryoal.workspace.lock import writer_lock
 
+_FIELD, _MICROGRAPH = "complete field", "complete micrograph"
+_KINDS = (*(verdict.value for verdict in Verdict), _FIELD, _MICROGRAPH)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelImport:
@@ -93,7 +96,8 @@ def import_labels(project: Project, what: LabelImport) -> Imported:
     with writer_lock(project.layout.labels_lock, "cryoal label"):
         new = new_decisions(read_journal(project.layout.labels), decisions)
         append_decisions(project.layout.labels, new)
-    return Imported(len(picks), Counter(_kind(decision) for decision in new))
+    counts = Counter(_kind(decision) for decision in new)
+    return Imported(len(picks), {kind: counts[kind] for kind in _KINDS if counts[kind]})
 
 
 def _of_micrographs(what: LabelImport, picks: Mapping[str, Picks]) -> list[Decision]:
@@ -152,6 +156,6 @@ def _kind(decision: Decision) -> str:
         case Label() as label:
             return label.verdict.value
         case CompleteField():
-            return "complete field"
+            return _FIELD
         case _:
-            return "complete micrograph"
+            return _MICROGRAPH

@@ -1,12 +1,12 @@
 """Score maps of whole micrographs, in one pass or, where memory demands it, in tiles without seams."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch.nn import functional
 
 from cryoal.data.micrograph import ScaledMicrograph
@@ -84,12 +84,7 @@ def _smoothed(maps: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]
     """Gaussian filter of each map; the maps go on beyond their rims as they are there."""
     if not sigma_px > 0:
         return maps
-    radius = min(math.ceil(3 * sigma_px), min(maps.shape[1:]) - 1)
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma_px) ** 2)
-    kernel /= kernel.sum()
-    padded = functional.pad(torch.from_numpy(maps)[:, None], (radius,) * 4, mode="replicate")
-    down = functional.conv2d(padded, kernel[None, None, :, None])
-    return functional.conv2d(down, kernel[None, None, None, :])[:, 0].numpy()
+    return np.stack([ndimage.gaussian_filter(one, sigma_px, mode="nearest") for one in maps])
 
 
 def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:
