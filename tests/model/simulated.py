@@ -1,0 +1,71 @@
+"""Small simulated images, labels and committees that the tests of the model share."""
+
+import numpy as np
+import torch
+
+from cryoal.config import NetworkConfig, TrainingConfig
+from cryoal.data.labels import Label, MicrographLabels, Origin, Verdict
+from cryoal.data.micrograph import ScaledMicrograph
+from cryoal.model.committee import Member
+from cryoal.model.network import PickerNetwork
+from cryoal.model.patches import TrainingImage, label_maps
+
+SIZE = 20  # pixels per diameter
+SMALL = NetworkConfig(channels=8, deep_channels=8, dilations=(1,))
+
+
+def make_scaled(pixels, valid=None, scale=(1.0, 1.0)):
+    valid = np.ones(pixels.shape, bool) if valid is None else valid
+    shape_px = (round(pixels.shape[0] * scale[1]), round(pixels.shape[1] * scale[0]))
+    return ScaledMicrograph(np.where(valid, pixels, 0).astype(np.float32), valid, scale, shape_px)
+
+
+def noise(shape, seed=0):
+    return make_scaled(np.random.default_rng(seed).standard_normal(shape))
+
+
+def blobs(shape, count, seed, height=3.0):
+    """Bright discs in noise, a diameter apart, and their centres."""
+    rng = np.random.default_rng(seed)
+    xy = np.empty((0, 2))
+    while len(xy) < count:
+        at = rng.uniform(8, np.array(shape[::-1]) - 8)
+        if not len(xy) or np.linalg.norm(xy - at, axis=1).min() > SIZE:
+            xy = np.vstack([xy, at])
+    yy, xx = np.indices(shape)
+    signal = sum(np.exp(-(((xx - x) ** 2 + (yy - y) ** 2) / (2 * 5.0**2))) for x, y in xy)
+    return make_scaled(height * signal + rng.standard_normal(shape)), xy
+
+
+def particles(xy, origin=Origin.COMPLETE, verdict=Verdict.PARTICLE):
+    return tuple(Label(float(x), float(y), verdict, origin) for x, y in xy)
+
+
+def training_image(scaled, labels, folds=None, config=None):
+    maps = label_maps(scaled, labels, SIZE, config or TrainingConfig())
+    folds = np.full(scaled.pixels.shape, -1, np.int16) if folds is None else folds
+    return TrainingImage.build(scaled, maps, folds)
+
+
+def complete_image(shape=(140, 150), count=12, seed=0, folds=None):
+    scaled, xy = blobs(shape, count, seed)
+    return training_image(scaled, MicrographLabels(particles(xy), complete=True), folds)
+
+
+def make_network(seed=0, config=SMALL):
+    """Random weights, and normalisation with statistics that are not the trivial ones; scores vary by about 1."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = PickerNetwork(config)
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2.0)
+                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+                torch.nn.init.normal_(module.bias, 0, 0.3)
+        network.head.weight.data *= 10
+    return network.eval()
+
+
+def make_members(count=3, config=SMALL):
+    return [Member(make_network(seed, config), 0.1 * seed) for seed in range(count)]
