@@ -26,5 +26,6 @@ def command(
     new = NewWorkspace(workspace, micrographs, diameter, pixel_size, dark_particles(polarity), seed, project)
     made = console.run(create(new), quiet=quiet)
     tone = "dark on light" if made.settings.particles_dark else "light on dark"
-    console.say(f"{workspace}: {len(made.entries):,} micrographs, particles {tone}, {diameter:g} Å", quiet=quiet)
+    number = console.listed({"micrograph": len(made.entries)})
+    console.say(f"{workspace}: {number}, particles {tone}, {diameter:g} Å", quiet=quiet)
     console.say(f"next: {advice(made)}", quiet=quiet)

@@ -14,7 +14,7 @@ def command(workspace: WORKSPACE, quiet: QUIET = False) -> None:
     if quiet:
         return
     console.say(
-        f"{workspace}: {now.micrographs:,} micrographs ({len(now.set_aside):,} set aside), "
+        f"{workspace}: {console.listed({'micrograph': now.micrographs})} ({len(now.set_aside):,} set aside), "
         f"particle diameter {project.settings.diameter_angstrom:g} Å"
     )
     console.say(f"labels: {console.listed(now.labels)}")

@@ -116,8 +116,8 @@ def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
     index = NameIndex(entries)
     centres, strangers = _by_entry(true_picks, index)
     if strangers or not centres:
-        named = f"micrograph {strangers[0]} and {len(strangers) - 1} more" if strangers else "no micrograph it names"
-        raise LabelError(f"{truth}: {named} not found in the micrograph list; give the right one by --micrographs")
+        named = f"{len(strangers)} micrographs it names, {strangers[0]} first, are" if strangers else "none it names is"
+        raise LabelError(f"{truth}: {named} not in the micrograph list; give the right list by --micrographs")
     found, without_truth = _by_entry(read_files([picks], reading), index)
     by_key = {entry.key: entry for entry in entries}
     compared = [

@@ -72,10 +72,7 @@ def pick(
     WorkspaceError
         Nothing is scored.
     """
-    _check_share("--threshold", threshold)
-    _check_share("--precision", precision)
-    if threshold is not None and precision is not None:
-        raise OptionError("--threshold and --precision: give one of them")
+    check_wish(threshold, precision)
     layout = newest_round(project.layout)
     usable = project.usable()
     entries = [entry for entry in usable if is_scored(layout, entry.key)]
@@ -236,7 +233,17 @@ def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Seq
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_share(name: str, value: float | None) -> None:
-    """Refuse what is no share."""
-    if value is not None and not 0 <= value <= 1:
-        raise OptionError(f"{name}: {value} is not allowed; give a number from 0 to 1")
+def check_wish(threshold: float | None, precision: float | None) -> None:
+    """Refuse wishes that no picking can fulfil.
+
+    Raises
+    ------
+    OptionError
+        A value outside 0 to 1, or both given.
+    """
+    if threshold is not None and precision is not None:
+        raise OptionError("--threshold and --precision: give one of them")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"--threshold: {threshold} is not allowed; give a number from 0 to 1")
+    if precision is not None and not 0 < precision <= 1:
+        raise OptionError(f"--precision: {precision} is not allowed; give a number above 0, up to 1")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from cryoal.config import Config
 from cryoal.errors import WorkspaceError
+from cryoal.io.formats import format_named
 from cryoal.learner.labelling import LabelImport, import_labels
-from cryoal.learner.picks import Picked, export, export_options, pick
+from cryoal.learner.picks import Picked, check_wish, export, export_options, pick
 from cryoal.learner.progress import Progress, last_value
 from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.learner.scoring import ScoreOptions, score
@@ -66,6 +67,8 @@ def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
     UserError
         As `create`, `import_labels`, `train`, `score`, `pick` and `export`.
     """
+    format_named(job.format_name)
+    check_wish(job.threshold, job.precision)
     folder = job.workspace.folder
     if Layout(folder).settings.exists():
         project = Project.open(folder, config)
