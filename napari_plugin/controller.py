@@ -1,0 +1,260 @@
+"""Joins the document to napari's layers: gestures become commands, and the layers show what came of them."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from cryoal.data.labels import Verdict
+from cryoal.errors import FileError, MicrographError, UserError
+from napari_plugin.document import Document
+from napari_plugin.images import DisplayImage, ImageStore
+from napari_plugin.marks import State
+from napari_plugin.scene import Scene, from_world
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+_CLICK_PX = 4.0
+_CENTRAL_SHARE = 0.7
+_VIEW_DIAMETERS = 8.0
+_TEXT_SIZE = 13
+
+
+class Controller:
+    """The review of one workspace in one viewer.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    document : Document
+
+    Attributes
+    ----------
+    changed : list of callable
+        Called after every gesture.
+    message : str
+        What went wrong with the last one; empty where nothing did.
+    low_pass, circles, rejected : bool
+        What is shown.
+    """
+
+    def __init__(self, viewer: "ViewerModel", document: Document) -> None:
+        self.viewer, self.document = viewer, document
+        self.changed: list[Callable[[], None]] = []
+        self.message = ""
+        self.low_pass = self.circles = self.rejected = True
+        self.selection: Callable[[], list[tuple[float, float]]] = list
+        self._images = ImageStore(document.project.diameter_px)
+        self._image: DisplayImage | None = None
+        self._shown_key: str | None = None
+        self._shown_field: object = None
+        self.scene = Scene(viewer)
+        viewer.mouse_drag_callbacks.append(self._on_mouse)
+        self._double_click = list(viewer.mouse_double_click_callbacks)
+        viewer.mouse_double_click_callbacks.clear()
+        overlay = viewer.text_overlay
+        overlay.visible, overlay.font_size, overlay.position, overlay.color = True, _TEXT_SIZE, "top_left", "white"
+        overlay.box = True
+        self.refresh()
+
+    def close(self) -> None:
+        """Leave the viewer as it was, the layers apart."""
+        self._images.close()
+        if self._on_mouse in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
+        self.viewer.mouse_double_click_callbacks.extend(self._double_click)
+        self.viewer.text_overlay.visible = False
+
+    # What keys do
+
+    def accept(self) -> None:
+        """Accept the target, or what is selected in the gallery."""
+        self._judge(Verdict.PARTICLE)
+
+    def reject(self) -> None:
+        """Reject the target, or what is selected in the gallery."""
+        self._judge(Verdict.REJECTED)
+
+    def unsure(self) -> None:
+        """Call the target, or what is selected in the gallery, unsure."""
+        self._judge(Verdict.UNSURE)
+
+    def accept_shown(self) -> None:
+        """Accept all proposals on the canvas."""
+        self.do(lambda: self.document.judge_inside(*self.scene.visible_box(), Verdict.PARTICLE))
+
+    def do(self, command: Callable[[], object]) -> None:
+        """Carry a command out and show what came of it; an error becomes the message."""
+        try:
+            command()
+            self.message = ""
+        except UserError as error:
+            self.message = str(error)
+        self.refresh()
+
+    def toggle(self, name: str) -> None:
+        """Switch `low_pass`, `circles` or `rejected`."""
+        setattr(self, name, not getattr(self, name))
+        if name == "low_pass":
+            self._shown_key = None
+        self.refresh()
+
+    def set_threshold(self, threshold: float) -> None:
+        """Show, and export, proposals from a probability up."""
+        self.document.threshold = threshold
+        self.do(lambda: self.document.go(self.document.place))
+
+    def take_up_round(self) -> None:
+        """Show the newest round and its query."""
+        self._shown_field = None
+        self.do(self.document.reload)
+
+    # What is shown
+
+    def refresh(self) -> None:
+        """Show the document as it is now."""
+        self.scene.activate()
+        place, diameter_px = self.document.place, self.document.diameter_px()
+        if place.micrograph != self._shown_key:
+            self._show_image(place.micrograph)
+        self.scene.show_marks(self.document.marks(), diameter_px)
+        self.scene.show_circles(self.circles, self.rejected)
+        self.scene.show_target(place.target if self.circles else None, diameter_px)
+        self.scene.show_field(place.field, diameter_px)
+        self._look()
+        self.viewer.text_overlay.text = self.line()
+        for listener in self.changed:
+            listener()
+
+    def line(self) -> str:
+        """The line on the canvas."""
+        if self.message:
+            return self.message
+        place, document = self.document.place, self.document
+        judged, total = document.progress()
+        number = document.keys.index(place.micrograph) + 1
+        parts = [f"{place.micrograph.rsplit('/', 1)[-1]}  {number}/{len(document.keys)}"]
+        if place.field is not None:
+            fields = [one.field for one in document.queue]
+            parts.append(f"field {fields.index(place.field) + 1}/{len(fields)}" if place.field in fields else "field")
+        parts.append(f"judged {judged}/{total}")
+        score = document.score_at(place.target)
+        parts += [f"p = {score:.2f}"] if math.isfinite(score) else []
+        parts.append("saved" if document.ledger.made else "nothing to save yet")
+        return "  ·  ".join(parts) + "\n" + self._hint()
+
+    def _hint(self) -> str:
+        """What to do here, in a few words."""
+        place, document = self.document.place, self.document
+        if place.left is not None:
+            return "Enter: the field you left is finished  ·  F D S: go on here"
+        if place.target is not None:
+            return "F accept  D reject  S unsure  ·  click to add  ·  H help"
+        if place.field is not None and not document.is_finished(place.field):
+            return "all judged: click what was missed, then Enter: this field is finished"
+        if document.queue and all(document.is_finished(one.field) for one in document.queue):
+            return "the query is done: Retrain"
+        return "N: next most uncertain field"
+
+    def _show_image(self, key: str) -> None:
+        """Swap the image, and read the next ones of queue and list ahead."""
+        project = self.document.project
+        new = self._shown_key is not None or self._image is None
+        try:
+            self._image = self._images.get(project.by_key[key])
+        except (FileError, MicrographError) as error:
+            self.message = str(error)
+            self._shown_key = key
+            return
+        self.scene.show_image(self._image.low_pass if self.low_pass else self._image.plain, self._image.bin)
+        self._shown_key = key
+        if new:
+            self.viewer.reset_view()
+            self._shown_field = None
+        fields = [one.field for one in self.document.queue if not self.document.is_finished(one.field)]
+        later = [field.micrograph for field in fields if field.micrograph != key][:1]
+        listed = self.document.keys[(self.document.keys.index(key) + 1) % len(self.document.keys)]
+        for each in dict.fromkeys([*later, listed]):
+            self._images.ahead(project.by_key[each])
+
+    def _look(self) -> None:
+        """Show a new field whole; otherwise move only if the target is outside the central part of the canvas."""
+        place, diameter_px = self.document.place, self.document.diameter_px()
+        if place.field != self._shown_field:
+            self._shown_field = place.field
+            if place.field is not None:
+                middle = place.field.x + place.field.size / 2, place.field.y + place.field.size / 2
+                self._centre_on(middle, max(2.4 * place.field.size, _VIEW_DIAMETERS * diameter_px))
+        if place.target is None:
+            return
+        for low_high, at in zip(self.scene.visible_box(), place.target, strict=True):
+            half = (low_high[1] - low_high[0]) / 2
+            if abs(at - sum(low_high) / 2) > _CENTRAL_SHARE * half:
+                self.viewer.camera.center = (0.0, place.target[1], place.target[0])
+                return
+
+    def _centre_on(self, xy: tuple[float, float], extent_px: float) -> None:
+        """Put a position in the middle, so many original pixels visible along the shorter side."""
+        self.viewer.reset_view()
+        ny, nx = self.document.project.shapes[self.document.place.micrograph]
+        self.viewer.camera.zoom *= max(1.0, min(ny, nx) / extent_px)
+        self.viewer.camera.center = (0.0, xy[1], xy[0])
+
+    # What the mouse does
+
+    def _on_mouse(self, viewer: "ViewerModel", event: Any) -> Iterator[None]:
+        """One press to release: a click, or a drag with Shift or Ctrl."""
+        start, start_px, button = from_world(event.position), event.pos, event.button
+        modifiers = {str(one) for one in event.modifiers}
+        dragging = button == 1 and bool(modifiers & {"Shift", "Control"})
+        viewer.camera.mouse_pan, before = not dragging, viewer.camera.mouse_pan
+        try:
+            yield
+            moved = False
+            while event.type == "mouse_move":
+                moved = moved or math.dist(event.pos, start_px) > _CLICK_PX
+                if moved and "Shift" in modifiers and dragging:
+                    self.scene.show_box((start, from_world(event.position)), self.document.diameter_px())
+                yield
+        finally:
+            viewer.camera.mouse_pan = before
+        moved = moved or math.dist(event.pos, start_px) > _CLICK_PX
+        self._gesture(start, from_world(event.position), button, modifiers, moved)
+
+    def _gesture(
+        self, start: tuple[float, float], end: tuple[float, float], button: int, modifiers: set[str], moved: bool
+    ) -> None:
+        """What a finished gesture means."""
+        document = self.document
+        if moved and button == 1 and "Shift" in modifiers:
+            x, y = (start[0], end[0]), (start[1], end[1])
+            self.do(lambda: document.judge_inside(x, y, Verdict.REJECTED))
+        elif moved and button == 1 and "Control" in modifiers:
+            self.do(lambda: document.move(start, end))
+        elif not moved and not modifiers and button == 1:
+            self.do(lambda: document.click(start))
+        elif not moved and not modifiers and button == 2:
+            self.do(lambda: document.reject_at(start))
+
+    def _judge(self, verdict: Verdict) -> None:
+        """Judge the selection as one step where there are several, else the target."""
+        selected = self.selection()
+        if len(selected) > 1:
+            self.do(lambda: self.document.judge_all(selected, verdict))
+        else:
+            self.do(lambda: self.document.judge(verdict))
+
+    def counts(self) -> dict[str, int]:
+        """What is labelled, and what is to do in the query."""
+        of = self.document.ledger.counts()
+        judged, total = self.document.progress()
+        return {
+            "accepted": of[Verdict.PARTICLE],
+            "rejected": of[Verdict.REJECTED],
+            "unsure": of[Verdict.UNSURE],
+            "to do": total - judged,
+        }
+
+    def shown_here(self) -> int:
+        """Picks of this micrograph as they would be exported now: particles, and proposals from the threshold up."""
+        return int(self.document.marks().of(State.PROPOSED, State.ACCEPTED, State.ADDED).sum())

@@ -1,0 +1,131 @@
+"""Micrographs as they are shown: binned, plain and low-passed, the next one read ahead."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cryoal.data.micrograph import MicrographEntry
+from cryoal.io.micrographs import read_micrograph
+
+_PIXELS_PER_DIAMETER = 40
+_MAX_SIDE_PX = 2048
+_SMOOTHING_DIAMETERS = 0.06
+_BACKGROUND_DIAMETERS = 1.0
+_SAMPLE_STEP = 7
+_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One view of a micrograph.
+
+    Attributes
+    ----------
+    pixels : float32 array, shape (my, mx)
+    contrast_limits : (float, float)
+    """
+
+    pixels: NDArray[np.float32]
+    contrast_limits: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayImage:
+    """A micrograph ready to be shown.
+
+    Attributes
+    ----------
+    plain, low_pass : Shown
+    bin : int
+        Original pixels a shown pixel, along each side.
+    """
+
+    plain: Shown
+    low_pass: Shown
+    bin: int
+
+    @property
+    def translate(self) -> float:
+        """Position of the centre of the first shown pixel, original pixels."""
+        return (self.bin - 1) / 2
+
+
+def display_image(pixels: NDArray[np.generic], diameter_px: float) -> DisplayImage:
+    """Bin a micrograph so that its particles are about 40 pixels wide, and smooth a copy for the eye."""
+    fit = -(-max(pixels.shape) // _MAX_SIDE_PX)
+    step = max(1, round(diameter_px / _PIXELS_PER_DIAMETER), fit)
+    small = _binned(pixels, step)
+    diameter = diameter_px / step
+    flat = ndimage.gaussian_filter(small, _SMOOTHING_DIAMETERS * diameter, truncate=3)
+    coarse = max(1, int(diameter / 8))
+    background = ndimage.gaussian_filter(_binned(small, coarse), _BACKGROUND_DIAMETERS * diameter / coarse, truncate=3)
+    rows, columns = (
+        np.minimum(np.arange(n) // coarse, m - 1) for n, m in zip(small.shape, background.shape, strict=True)
+    )
+    flat -= background[rows[:, None], columns]
+    return DisplayImage(_shown(small, 0.5), _shown(flat, 0.2), step)
+
+
+def _binned(pixels: NDArray[np.generic], step: int) -> NDArray[np.float32]:
+    """Means of blocks; the rest at the far edges is left out."""
+    ny, nx = (n // step * step for n in pixels.shape)
+    if step == 1:
+        return pixels.astype(np.float32)
+    sums = np.add.reduceat(pixels[:ny, :nx], np.arange(0, nx, step), axis=1, dtype=np.float32)
+    return np.asarray(sums.reshape(ny // step, step, -1).mean(axis=1) / step, np.float32)
+
+
+def _shown(pixels: NDArray[np.float32], percent: float) -> Shown:
+    """With limits that leave out so many per cent at either end."""
+    low, high = np.percentile(pixels[::_SAMPLE_STEP, ::_SAMPLE_STEP], [percent, 100 - percent])
+    return Shown(pixels, (float(low), float(max(high, np.nextafter(low, np.inf)))))
+
+
+class ImageStore:
+    """Reads micrographs for show, keeps the last few, and reads the next one ahead in a thread.
+
+    Parameters
+    ----------
+    diameter_px : callable
+        Particle diameter, pixels, of a micrograph.
+    """
+
+    def __init__(self, diameter_px: Callable[[MicrographEntry], float]) -> None:
+        self._diameter_px = diameter_px
+        self._pool = ThreadPoolExecutor(1, "display")
+        self._kept: OrderedDict[str, Future[DisplayImage]] = OrderedDict()
+
+    def ahead(self, entry: MicrographEntry) -> None:
+        """Begin to read a micrograph."""
+        if entry.key not in self._kept:
+            self._kept[entry.key] = self._pool.submit(self._load, entry)
+        self._kept.move_to_end(entry.key)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)[1].cancel()
+
+    def get(self, entry: MicrographEntry) -> DisplayImage:
+        """A micrograph, at once where it was read ahead.
+
+        Raises
+        ------
+        FileError, MicrographError
+            It cannot be read; the text names the file.
+        """
+        self.ahead(entry)
+        try:
+            return self._kept[entry.key].result()
+        except Exception:
+            del self._kept[entry.key]  # so that a file put right is read again
+            raise
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, entry: MicrographEntry) -> DisplayImage:
+        return display_image(read_micrograph(entry.path).pixels, self._diameter_px(entry))

@@ -1,0 +1,186 @@
+"""The layers: made once, their data swapped; the only module that turns (x, y) into napari's (y, x)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoal.data.labels import Field
+from napari_plugin.images import Shown
+from napari_plugin.marks import Marks, State
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+YELLOW, CYAN, VERMILLION, WHITE = "#F0E442", "#00C8FF", "#D55E00", "#FFFFFF"
+_TURN = np.linspace(0, 2 * np.pi, 49)
+_TICKS = np.deg2rad([0, 90, 180, 270])
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one layer of points is drawn.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer.
+    states : tuple of State
+    symbol, color : str
+    diameters : float
+        Size, particle diameters.
+    border : float
+        Width of the border, as a share of the size.
+    face : bool
+        Filled.
+    opacity : float
+    """
+
+    name: str
+    states: tuple[State, ...]
+    symbol: str
+    color: str
+    diameters: float
+    border: float
+    face: bool = False
+    opacity: float = 1.0
+
+
+STYLES = (
+    Style("proposed", (State.PROPOSED,), "disc", YELLOW, 1.0, 0.035),
+    Style("asked, below the threshold", (State.ASKED,), "disc", YELLOW, 1.0, 0.035, opacity=0.45),
+    Style("accepted", (State.ACCEPTED, State.ADDED), "disc", CYAN, 1.0, 0.09),
+    Style("added by hand", (State.ADDED,), "disc", CYAN, 0.16, 0.0, face=True),
+    Style("rejected", (State.REJECTED,), "x", VERMILLION, 0.34, 0.0, face=True, opacity=0.6),
+    Style("unsure", (State.UNSURE,), "square", WHITE, 0.8, 0.045),
+)
+"""Told apart by shape as well as by colour (Okabe and Ito's, safe for the colour-blind)."""
+
+
+def to_world(xy: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(x, y) to napari's (y, x)."""
+    return np.asarray(xy, dtype=np.float64).reshape(-1, 2)[:, ::-1]
+
+
+def from_world(position: tuple[float, ...]) -> tuple[float, float]:
+    """Napari's (y, x) to (x, y)."""
+    return float(position[-1]), float(position[-2])
+
+
+class Scene:
+    """The layers of a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    """
+
+    def __init__(self, viewer: "ViewerModel") -> None:
+        self._viewer = viewer
+        self.image = viewer.add_image(np.zeros((2, 2), np.float32), name="micrograph", colormap="gray")
+        self._lines = {
+            name: viewer.add_vectors(
+                np.zeros((0, 2, 2)), name=name, edge_color=color, vector_style="line", opacity=opacity
+            )
+            for name, color, opacity in (("field", WHITE, 0.55), ("target", WHITE, 1.0))
+        }
+        self._points = {style.name: self._add_points(style) for style in STYLES}
+        viewer.layers.move(viewer.layers.index(self._lines["target"]), len(viewer.layers))
+        self.activate()
+
+    def activate(self) -> None:
+        """Make the image the layer that keys and mouse of napari go to, so that none touches the points."""
+        self._viewer.layers.selection.active = self.image
+
+    @property
+    def layers(self) -> list[Any]:
+        """All of ours."""
+        return [self.image, *self._lines.values(), *self._points.values()]
+
+    def show_image(self, shown: Shown, bin_px: int) -> None:
+        """Swap the image; it lies in original pixels."""
+        self.image.data = shown.pixels
+        self.image.scale = (bin_px, bin_px)
+        self.image.translate = ((bin_px - 1) / 2,) * 2
+        self.image.contrast_limits_range = (float(shown.pixels.min()), float(shown.pixels.max()))
+        self.image.contrast_limits = shown.contrast_limits
+
+    def show_marks(self, marks: Marks, diameter_px: float) -> None:
+        """Swap the points."""
+        for style in STYLES:
+            layer = self._points[style.name]
+            data = to_world(marks.xy[marks.of(*style.states)])
+            size = style.diameters * diameter_px
+            if layer.current_size != size:
+                layer.current_size = size
+            if data.shape != layer.data.shape or not np.array_equal(data, layer.data):
+                layer.data = data
+                layer.selected_data = set()
+            if len(data) and layer.size[0] != size:
+                layer.size = size
+
+    def show_target(self, target: tuple[float, float] | None, diameter_px: float) -> None:
+        """Draw the ring with ticks around the target."""
+        layer = self._lines["target"]
+        layer.edge_width = 0.045 * diameter_px
+        layer.data = np.zeros((0, 2, 2)) if target is None else _ring(target, 0.62 * diameter_px)
+
+    def show_field(self, field: Field | None, diameter_px: float) -> None:
+        """Draw the outline of a field."""
+        corners = None if field is None else ((field.x, field.y), (field.x + field.size, field.y + field.size))
+        self.show_box(corners, diameter_px)
+
+    def show_box(self, corners: tuple[tuple[float, float], tuple[float, float]] | None, diameter_px: float) -> None:
+        """Draw a rectangle: the field's, or the one that is being dragged."""
+        layer = self._lines["field"]
+        layer.edge_width = 0.03 * diameter_px
+        layer.data = np.zeros((0, 2, 2)) if corners is None else _box(*corners)
+
+    def show_circles(self, visible: bool, rejected: bool) -> None:
+        """Show or hide the marks."""
+        for name, layer in self._points.items():
+            layer.visible = visible and (rejected or name != "rejected")
+
+    def visible_box(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Smallest and largest x and y on the canvas, original pixels; the whole image before it is drawn."""
+        low, high = np.asarray(self.image.corner_pixels)[:, -2:]
+        ny, nx = self.image.data.shape
+        if not (high > low).all():
+            low, high = np.array([0, 0]), np.array([ny, nx])
+        scale, offset = self.image.scale[-1], self.image.translate[-1]
+        y0, x0 = (low - 0.5) * scale + offset
+        y1, x1 = (high + 0.5) * scale + offset
+        return (float(x0), float(x1)), (float(y0), float(y1))
+
+    def _add_points(self, style: Style) -> Any:
+        """A layer whose points are all drawn alike."""
+        layer = self._viewer.add_points(
+            np.zeros((0, 2)),
+            name=style.name,
+            symbol=style.symbol,
+            face_color=style.color if style.face else "transparent",
+            border_color=style.color,
+            border_width=style.border,
+            border_width_is_relative=True,
+            opacity=style.opacity,
+            blending="translucent_no_depth",
+        )
+        layer.editable = False
+        return layer
+
+
+def _ring(centre: tuple[float, float], radius: float) -> NDArray[np.float64]:
+    """A circle and four ticks, as napari's vectors: position and direction, (y, x)."""
+    circle = np.column_stack([np.sin(_TURN), np.cos(_TURN)]) * radius
+    ring = np.stack([circle[:-1], np.diff(circle, axis=0)], axis=1)
+    ticks = np.column_stack([np.sin(_TICKS), np.cos(_TICKS)]) * radius
+    lines = np.concatenate([ring, np.stack([ticks, 0.35 * ticks], axis=1)])
+    lines[:, 0] += to_world(np.array(centre))[0]
+    return lines
+
+
+def _box(a: tuple[float, float], b: tuple[float, float]) -> NDArray[np.float64]:
+    """Four sides, as napari's vectors."""
+    corners = to_world(np.array([a, (b[0], a[1]), b, (a[0], b[1]), a]))
+    return np.stack([corners[:-1], np.diff(corners, axis=0)], axis=1)

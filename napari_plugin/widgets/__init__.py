@@ -1,0 +1,1 @@
+"""The dock: thin widgets over the document."""
