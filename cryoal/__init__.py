@@ -42,7 +42,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  the table's keys are names
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     """Load a public name from the module that defines it."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'cryoal' has no attribute {name!r}")
