@@ -29,6 +29,8 @@ COMMANDS = {
     "export": "Write the picks for another program.",
     "evaluate": "Hold picks against the truth.",
     "run": "Do the whole job in one go.",
+    "convert": "Turn picks of one program into those of another.",
+    "relion-external": "Run as RELION's External job.",
     "status": "Show what is labelled, trained, scored, and what to do next.",
 }
 """Every command, in the order of a project's life, with its one sentence; `cryoal.cli.NAME` holds `NAME`."""
@@ -52,7 +54,8 @@ class _LazyGroup(TyperGroup):
         module = importlib.import_module(f"cryoal.cli.{name.replace('-', '_')}")
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         paragraphs = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(module.command.__doc__))
-        single.command(name, help=paragraphs, short_help=COMMANDS[name])(module.command)
+        settings = getattr(module, "CONTEXT_SETTINGS", None)
+        single.command(name, help=paragraphs, short_help=COMMANDS[name], context_settings=settings)(module.command)
         return typer.main.get_command(single)
 
 

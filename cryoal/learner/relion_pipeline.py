@@ -1,7 +1,7 @@
 """What RELION's pipeline asks of a job: exit markers, the abort file and the list of output nodes."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,14 @@ _COORDINATES = {
     "4": "MicrographsCoords.star.relion.autopick",
     "5": "MicrographCoordsGroup.star.relion.autopick",
 }
-_LABEL_STARTS = {"MicrographsData": "4", "MicrographGroupMetadata": "5", "MicrographMovieGroupMetadata": "5"}
+_LABEL_STARTS = {
+    "MicrographMoviesData": "4",
+    "MicrographsData": "4",
+    "MicrographsCoords": "4",
+    "MicrographMovieGroupMetadata": "5",
+    "MicrographGroupMetadata": "5",
+    "MicrographCoordsGroup": "5",
+}
 
 
 @contextmanager
@@ -58,7 +65,9 @@ def until_aborted(work: Iterator[Progress | _Result], folder: Path) -> Iterator[
     Interrupted
         RELION asked.
     """
-    with closing(work) if hasattr(work, "close") else _nothing():
+    with ExitStack() as stack:
+        if isinstance(work, Generator):
+            stack.callback(work.close)
         for report in work:
             if (folder / ABORT_NOW).exists():
                 raise Interrupted(f"{folder / ABORT_NOW}: RELION asked to stop")
@@ -87,7 +96,7 @@ def relion_version(project: Path, told: str | None = None) -> str:
         return "3.1"
     labels = [str(label) for table in blocks.values() if _NODE_LABEL in table for label in table[_NODE_LABEL]]
     versions = {version for start, version in _LABEL_STARTS.items() if any(x.startswith(start) for x in labels)}
-    return versions.pop() if len(versions) == 1 else VERSIONS[-1]
+    return max(versions, default=VERSIONS[-1])  # a project of 4 that 5 went on with has both
 
 
 def write_output_nodes(folder: Path, job_name: str, version: str) -> str:
@@ -121,9 +130,3 @@ def write_output_nodes(folder: Path, job_name: str, version: str) -> str:
         columns = {_NODE_NAME: [node], _NODE_LABEL: [_COORDINATES[version]]}
     star.write(folder / _NODES, {"output_nodes": columns})
     return node
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    """For work that has nothing to close."""
-    yield
