@@ -69,3 +69,16 @@ def make_network(seed=0, config=SMALL):
 
 def make_members(count=3, config=SMALL):
     return [Member(make_network(seed, config), 0.1 * seed) for seed in range(count)]
+
+
+def disc(x, y, radius, shape):
+    yy, xx = np.indices(shape)
+    return (xx - x) ** 2 + (yy - y) ** 2 <= radius**2
+
+
+def gaussians(xy, shape):
+    """Targets as training draws them."""
+    yy, xx = np.indices(shape)
+    sigma = TrainingConfig().target_sigma_diameters * SIZE
+    each = [np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / (2 * sigma**2)) for x, y in xy]
+    return np.max([np.zeros(shape), *each], axis=0)
