@@ -175,7 +175,7 @@ def _serve() -> None:
     import torch._dynamo  # noqa: F401  what the first optimiser would import
 
     from cryoal.cli import console, run, train
-    from cryoal.cli.main import COMMANDS, app
+    from cryoal.cli.main import app
     from cryoal.config import Config, NetworkConfig, TrainingConfig
     from cryoal.learner import asking, evaluating, status, whole_job  # noqa: F401
 
@@ -187,10 +187,9 @@ def _serve() -> None:
     with (
         Path(os.devnull).open("w") as nowhere,
         contextlib.redirect_stdout(nowhere),
-    ):  # what the first help and table import
+    ):  # first use imports
         console.table("", ["a", "b", "c"], [["1", "2", "3"]])
-        for command in COMMANDS:
-            app([command, "--help"], standalone_mode=False)
+        app(["status", "--help"], standalone_mode=False)
     for line in sys.stdin:
         request = json.loads(line)
         start = time.monotonic()
