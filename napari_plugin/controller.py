@@ -45,7 +45,7 @@ class Controller:
         self.low_pass = self.circles = self.rejected = True
         self.selection: Callable[[], list[tuple[float, float]]] = list
         self._images = ImageStore(document.project.diameter_px)
-        self._image: DisplayImage | None = None
+        self.image: DisplayImage | None = None
         self._shown_key: str | None = None
         self._shown_field: object = None
         self.scene = Scene(viewer)
@@ -159,14 +159,14 @@ class Controller:
     def _show_image(self, key: str) -> None:
         """Swap the image, and read the next ones of queue and list ahead."""
         project = self.document.project
-        new = self._shown_key is not None or self._image is None
+        new = self._shown_key is not None or self.image is None
         try:
-            self._image = self._images.get(project.by_key[key])
+            self.image = self._images.get(project.by_key[key])
         except (FileError, MicrographError) as error:
             self.message = str(error)
             self._shown_key = key
             return
-        self.scene.show_image(self._image.low_pass if self.low_pass else self._image.plain, self._image.bin)
+        self.scene.show_image(self.image.low_pass if self.low_pass else self.image.plain, self.image.bin)
         self._shown_key = key
         if new:
             self.viewer.reset_view()

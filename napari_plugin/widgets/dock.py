@@ -1,0 +1,127 @@
+"""The dock: opens a workspace, or makes one, and puts its review beside the canvas."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QApplication, QMainWindow, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+
+from cryoal.errors import UserError
+from cryoal.learner.project import Project
+from cryoal.workspace.lock import writer_lock
+from napari_plugin.controller import Controller
+from napari_plugin.document import Document
+from napari_plugin.keys import KEYS
+from napari_plugin.widgets.review import Review
+from napari_plugin.widgets.start import Start
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+WORKSPACE_VARIABLE = "CRYOAL_WORKSPACE"
+_WIDTH_PX = 340
+
+
+class Dock(QWidget):
+    """The plugin's widget.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+
+    Attributes
+    ----------
+    controller : Controller or None
+        None until a workspace is open.
+    """
+
+    def __init__(self, napari_viewer: "Viewer") -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._holding = ExitStack()
+        self._shortcuts: list[QShortcut] = []
+        self.controller: Controller | None = None
+        self.review: Review | None = None
+        self.start = Start()
+        self.start.opened.connect(self.open)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.start)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self._pages)
+        self.setMinimumWidth(_WIDTH_PX)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.leave)
+        workspace = os.environ.get(WORKSPACE_VARIABLE)
+        if workspace:
+            self.open(workspace)
+
+    def open(self, workspace: str) -> None:
+        """Open a workspace; what is wrong with it is told on the start page."""
+        self.leave()
+        folder = Path(workspace)
+        try:
+            project = Project.open(folder)
+            self._holding.enter_context(writer_lock(project.layout.labels_lock, "napari"))
+            document = Document(project)
+            self.controller = Controller(self._viewer, document)
+        except UserError as error:
+            self._holding.close()
+            self.start.tell(str(error))
+            return
+        self.review = Review(self.controller, self.leave)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self.review)
+        self._pages.addWidget(scroll)
+        self._pages.setCurrentWidget(scroll)
+        self._bind()
+        self.review.begin()
+
+    def leave(self) -> None:
+        """Go back to the start page; nothing is asked, for nothing is unsaved."""
+        for shortcut in self._shortcuts:
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
+        if self.review is not None:
+            self.review.end()
+            page = self._pages.currentWidget()
+            self._pages.setCurrentWidget(self.start)
+            self._pages.removeWidget(page)
+            page.deleteLater()
+        if self.controller is not None:
+            self.controller.close()
+        self.controller = self.review = None
+        self._holding.close()
+
+    def _bind(self) -> None:
+        """Bind the keys to the window, so that they work wherever the focus is but in a text field."""
+        window = _main_window(self)
+        for key in KEYS:
+            for sequence in key.keys:
+                shortcut = QShortcut(QKeySequence(sequence), window)
+                shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+                shortcut.activated.connect(lambda action=key.action: self._act(action))
+                self._shortcuts.append(shortcut)
+
+    def _act(self, action: str) -> None:
+        """Do what a key says."""
+        if self.review is not None and action:
+            self.review.act(action)
+
+
+def _main_window(widget: QWidget) -> QWidget:
+    """The main window, also while the dock floats or is not docked yet."""
+    parent: QWidget | None = widget
+    while parent is not None and not isinstance(parent, QMainWindow):
+        parent = parent.parentWidget()
+    if parent is not None:
+        return parent
+    windows = [one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow)]
+    return windows[-1] if windows else widget
