@@ -24,17 +24,18 @@ def noise(shape, seed=0):
     return make_scaled(np.random.default_rng(seed).standard_normal(shape))
 
 
-def blobs(shape, count, seed, height=3.0):
-    """Bright discs in noise, a diameter apart, and their centres."""
+def blobs(shape, count, seed):
+    """Bright discs and as many rings, which are junk, in noise and a diameter apart; the centres of the discs."""
     rng = np.random.default_rng(seed)
     xy = np.empty((0, 2))
-    while len(xy) < count:
+    while len(xy) < 2 * count:
         at = rng.uniform(8, np.array(shape[::-1]) - 8)
         if not len(xy) or np.linalg.norm(xy - at, axis=1).min() > SIZE:
             xy = np.vstack([xy, at])
     yy, xx = np.indices(shape)
-    signal = sum(np.exp(-(((xx - x) ** 2 + (yy - y) ** 2) / (2 * 5.0**2))) for x, y in xy)
-    return make_scaled(height * signal + rng.standard_normal(shape)), xy
+    r = np.stack([np.hypot(xx - x, yy - y) for x, y in xy])
+    signal = 3 * np.exp(-(r[:count] ** 2) / 50).sum(0) + 3 * np.exp(-((r[count:] - 7) ** 2) / 8).sum(0)
+    return make_scaled(signal + rng.standard_normal(shape)), xy[:count]
 
 
 def particles(xy, origin=Origin.COMPLETE, verdict=Verdict.PARTICLE):
@@ -47,7 +48,7 @@ def training_image(scaled, labels, folds=None, config=None):
     return TrainingImage.build(scaled, maps, folds)
 
 
-def complete_image(shape=(140, 150), count=12, seed=0, folds=None):
+def complete_image(shape=(160, 170), count=10, seed=0, folds=None):
     scaled, xy = blobs(shape, count, seed)
     return training_image(scaled, MicrographLabels(particles(xy), complete=True), folds)
 
