@@ -20,7 +20,7 @@ def maps_of(labels, scaled=None):
 
 
 @given(st.lists(st.tuples(st.floats(-5, 114), st.floats(-5, 94)), max_size=6))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_targets_are_gaussians_of_height_1(xy):
     maps = maps_of(MicrographLabels(particles(xy), complete=True))
     assert maps.target == pytest.approx(gaussians(xy, SHAPE), abs=4e-4)
