@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,10 +193,14 @@ def _serve() -> None:
         app(["status", "--help"], standalone_mode=False)
     for line in sys.stdin:
         request = json.loads(line)
-        start = time.monotonic()
+        ready, tell_ready = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _be_cryoal(request)
+            _be_cryoal(request, tell_ready)
+        os.close(tell_ready)
+        os.read(ready, 1)
+        os.close(ready)
+        start = time.monotonic()
         if request["after"] is not None:
             time.sleep(request["after"])
             os.kill(pid, request["signal"])  # it is not reaped before, so the number is its own
@@ -204,8 +209,8 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
-def _be_cryoal(request: dict[str, object]) -> None:
-    """Become the command; never returns."""
+def _be_cryoal(request: dict[str, object], tell_ready: int) -> None:
+    """Become the command; never returns. Status 99: it left threads behind."""
     from cryoal.cli.main import main
 
     os.chdir(str(request["cwd"]))
@@ -214,6 +219,7 @@ def _be_cryoal(request: dict[str, object]) -> None:
         os.dup2(os.open(str(request[name]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.argv = request["argv"]  # type: ignore[assignment]
     code = 1
+    os.write(tell_ready, b"!")
     try:
         main()
     except SystemExit as stop:
@@ -223,7 +229,7 @@ def _be_cryoal(request: dict[str, object]) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+        os._exit(code if threading.active_count() == 1 else 99)
 
 
 if __name__ == "__main__":
