@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CLICK_PX = 4.0
 _CENTRAL_SHARE = 0.7
 _VIEW_DIAMETERS = 8.0
-_TEXT_SIZE = 13
+_TEXT_SIZE = 9
 
 
 class Controller:
@@ -140,7 +140,7 @@ class Controller:
         parts.append(f"judged {judged}/{total}")
         score = document.score_at(place.target)
         parts += [f"p = {score:.2f}"] if math.isfinite(score) else []
-        parts.append("saved" if document.ledger.made else "nothing to save yet")
+        parts.append("saved")
         return "  ·  ".join(parts) + "\n" + self._hint()
 
     def _hint(self) -> str:

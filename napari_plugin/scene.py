@@ -78,7 +78,9 @@ class Scene:
 
     def __init__(self, viewer: "ViewerModel") -> None:
         self._viewer = viewer
-        self.image = viewer.add_image(np.zeros((2, 2), np.float32), name="micrograph", colormap="gray")
+        self.image = viewer.add_image(
+            np.zeros((2, 2), np.float32), name="micrograph", colormap="gray", interpolation2d="linear"
+        )
         self._lines = {
             name: viewer.add_vectors(
                 np.zeros((0, 2, 2)), name=name, edge_color=color, vector_style="line", opacity=opacity

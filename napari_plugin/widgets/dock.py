@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QApplication, QMainWindow, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QMainWindow,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from cryoal.errors import UserError
 from cryoal.learner.project import Project
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 WORKSPACE_VARIABLE = "CRYOAL_WORKSPACE"
-_WIDTH_PX = 340
+_WIDTH_PX = 410
 
 
 class Dock(QWidget):
@@ -53,6 +61,7 @@ class Dock(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self._pages)
         self.setMinimumWidth(_WIDTH_PX)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)  # else napari adds a stretch
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.leave)

@@ -115,10 +115,10 @@ class Review(QWidget):
     def _head(self) -> QWidget:
         """Micrograph, why, counts, progress."""
         head = QWidget()
-        self._where, self._counts = QLabel(), QLabel()
+        self._where, self._counts = QLabel(wordWrap=True), QLabel(wordWrap=True)
         self._progress = QProgressBar()
         self._progress.setFormat("query: %v of %m judged")
-        self.close_button = QPushButton("Close workspace")
+        self.close_button = QPushButton("Close")
         self.close_button.clicked.connect(lambda _: self._leave())
         layout = QVBoxLayout(head)
         layout.setContentsMargins(0, 0, 0, 0)

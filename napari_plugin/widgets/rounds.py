@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from cryoal.io.formats import FORMATS
 from cryoal.learner.project import Project
-from cryoal.learner.status import status
+from cryoal.learner.status import Status, status
 from cryoal.workspace.rounds import published_rounds
 from napari_plugin.jobs import Job
 
@@ -114,7 +114,7 @@ class Rounds(QWidget):
             told.append("<b>No round yet</b>: mark particles in the fields shown, then Retrain")
         if now.set_aside:
             told.append(f"{len(now.set_aside)} micrographs cannot be used; cryoal status says why")
-        self._status.setText("<br>".join([*told, _for_the_window(now.advice, bool(now.rounds))]))
+        self._status.setText("<br>".join([*told, _advice(now)]))
 
     def _round_box(self) -> QGroupBox:
         """Measures, Retrain, progress."""
@@ -183,11 +183,12 @@ class Rounds(QWidget):
         self.published.emit(self._asked_for)
 
 
-def _for_the_window(advice: str, trained: bool) -> str:
-    """The learner's advice, its command lines left to the buttons."""
-    words = {"cryoal train": "Retrain", "cryoal score": "Retrain", "cryoal export": "Export", "cryoal pick": "Export"}
-    if not trained and "label particles" in advice:
-        return "click the particles of each field, then Enter"
-    told = advice.partition(":")[0].partition(", cryoal")[0]
-    button = next((button for command, button in words.items() if command in advice), "")
-    return f"{told}: {button}" if button and button not in told else told
+def _advice(now: Status) -> str:
+    """The next step, in the window's words."""
+    if not now.labels.get("particle"):
+        return "Next: click the particles of each field, then press Enter"
+    if not now.rounds or dict(now.rounds[-1].labels) != dict(now.labels):
+        return "Next: Retrain, for there are labels that no committee has learnt from"
+    if now.rounds[-1].picked:
+        return "Next: Export, or go on with the query"
+    return "Next: answer the query, or Export if you are content"
