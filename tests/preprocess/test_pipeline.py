@@ -133,7 +133,7 @@ def test_clean_noise_is_fully_valid(mean, sd):
         assert prepare(make_image(seed=seed, mean=mean, sd=sd), 40.0, CONFIG).valid.all()
 
 
-@pytest.mark.parametrize("width", [20, 45])
+@pytest.mark.parametrize("width", [15, 45])
 @pytest.mark.parametrize("sides", list(itertools.product([0, 1], repeat=4)))
 def test_replicated_borders_are_masked(sides, width):
     pixels, edges = make_image(seed=3), [width * side for side in sides]
