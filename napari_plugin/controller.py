@@ -198,7 +198,9 @@ class Controller:
         self.viewer.reset_view()
         ny, nx = self.document.project.shapes[self.document.place.micrograph]
         self.viewer.camera.zoom *= max(1.0, min(ny, nx) / extent_px)
-        self.viewer.camera.center = (0.0, xy[1], xy[0])
+        half = extent_px / 2
+        inside = [min(max(at, half), max(side - half, side / 2)) for at, side in zip(xy, (nx, ny), strict=True)]
+        self.viewer.camera.center = (0.0, inside[1], inside[0])
 
     # What the mouse does
 

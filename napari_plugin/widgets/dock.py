@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 WORKSPACE_VARIABLE = "CRYOAL_WORKSPACE"
-_WIDTH_PX = 410
+_WIDTH_PX = 440
 
 
 class Dock(QWidget):
