@@ -3,8 +3,9 @@
     python benchmarks/speed.py [--repeats 3]
 
 Runs the commands as a user would and prints wall and CPU seconds and the largest memory of each; start-up and imports
-are included, and told apart by a run that has nothing to do. A micrograph's cost is the difference between scoring
-many and scoring none. Micrographs are the real β-galactosidase ones (../shared/data). Says the load of the machine first: figures from a busy one are upper bounds.
+are included, and told apart by a run that has nothing to do: a micrograph's cost is the difference between scoring all
+and scoring none. The micrographs are the real β-galactosidase ones (../shared/data). Says the load of the machine
+first: figures from a busy one are upper bounds.
 """
 
 import argparse

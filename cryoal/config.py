@@ -63,6 +63,8 @@ class TrainingConfig:
         Size of the committee.
     committee : str
         ``ensemble``: members trained apart; ``dropout``: one network, seen through one dropout mask a member.
+    max_micrographs : int
+        Of so many labelled micrographs the images are kept in memory and learnt from; judged ones before imported ones.
     min_steps, max_steps : int
         Bounds of the number of optimiser steps; between them it grows with the known area.
     diameters2_per_step : float
@@ -86,6 +88,7 @@ class TrainingConfig:
 
     members: int = 5
     committee: str = "ensemble"
+    max_micrographs: int = 100
     min_steps: int = 150
     max_steps: int = 1000
     diameters2_per_step: float = 3.0

@@ -9,6 +9,7 @@ import numpy as np
 
 from cryoal.config import TrainingConfig
 from cryoal.data.labels import MicrographLabels, Verdict
+from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import LabelError, MicrographError
 from cryoal.io.durable import write_atomic
 from cryoal.learner.folds import fold_maps
@@ -103,7 +104,7 @@ def _training_images(
     """Read the labelled micrographs and deal them out to folds; also the number of folds."""
     config, size = project.config, project.config.preprocess.pixels_per_diameter
     project.check_reachable()
-    entries = [entry for entry in project.entries if entry.key in labels]  # set aside or not: it may be mended now
+    entries = _learnt_from(project, labels, seed)
     scaled, maps, used = [], [], []
     for done, entry in enumerate(entries):
         yield Progress("reading labelled micrographs", done, len(entries))
@@ -123,6 +124,14 @@ def _training_images(
     leave_out, folds = fold_maps(scaled, used, maps, max(wanted, 2), np.random.default_rng(seed))
     built = zip(scaled, maps, leave_out, strict=True)
     return [TrainingImage.build(one, of_labels, fold) for one, of_labels, fold in built], folds
+
+
+def _learnt_from(project: Project, labels: Mapping[str, MicrographLabels], seed: int) -> list[MicrographEntry]:
+    """The labelled micrographs, set aside or not, for one may be mended; at random where there are too many."""
+    entries = [entry for entry in project.entries if entry.key in labels]
+    order = np.random.default_rng(seed).permutation(len(entries))
+    judged_first = sorted(order, key=lambda i: labels[entries[i].key].positives_only)
+    return [entries[i] for i in sorted(judged_first[: project.config.training.max_micrographs])]
 
 
 def _tasks(project: Project, images: Sequence[TrainingImage], folds: int, seed: int) -> list[MemberTask]:

@@ -5,7 +5,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from cryoal.model.patches import PatchSampler, TrainingImage
 
 _WARM_UP_SHARE = 0.15
 _REPORT_EVERY = 10
+_FAILED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class TrainingProgress:
     done, total : int
         Optimiser steps of all members together.
     loss : float
-        Of the member that reported.
+        Of the member that reported; NaN from one that is done.
     """
 
     done: int
@@ -101,6 +102,7 @@ def train_members(
     networks = [_new_network(network, task.seed) for task in tasks]
     reports: queue.SimpleQueue[tuple[int, int, float]] = queue.SimpleQueue()
     stop = threading.Event()
+    threads = torch.get_num_threads()
     lanes = min(len(tasks), len(os.sched_getaffinity(0))) if device.type == "cpu" else 1
     with ThreadPoolExecutor(lanes, "member") as pool:
         futures = []
@@ -111,14 +113,22 @@ def train_members(
             done, total = [0] * len(tasks), sum(task.steps for task in tasks)
             while sum(done) < total:
                 index, steps, loss = reports.get()
-                if steps < 0:
+                if steps == _FAILED:
                     break
                 done[index] = steps
                 yield TrainingProgress(sum(done), total, loss)
-            members = [future.result() for future in futures]
+            stop.set()
+            wait(futures)
+            members = [future.result() for future in sorted(futures, key=_is_interrupted)]
         finally:
             stop.set()
+            torch.set_num_threads(threads)
     yield members
+
+
+def _is_interrupted(future: "Future[TrainedMember]") -> bool:
+    """Whether a member only stopped because another one failed."""
+    return isinstance(future.exception(), Interrupted)
 
 
 def _new_network(config: NetworkConfig, seed: int) -> PickerNetwork:
@@ -141,15 +151,18 @@ class _MemberRun:
     stop: threading.Event
 
     def train(self, network: PickerNetwork) -> TrainedMember:
-        """Run all steps, reporting now and then; a failure is reported as step −1 and raised."""
+        """Run all steps, reporting now and then; a failure is reported as `_FAILED` and raised."""
         if self.device.type == "cpu":
             torch.set_num_threads(1)
+        done = _FAILED
         try:
-            return self._train(network)
+            trained = self._train(network)
+            done = self.task.steps
         except torch.OutOfMemoryError as error:
             raise DeviceError(f"{self.device}: too little memory to train; free some or use --device cpu") from error
         finally:
-            self.reports.put((self.index, self.task.steps if not self.stop.is_set() else -1, math.nan))
+            self.reports.put((self.index, done, math.nan))
+        return trained
 
     def _train(self, network: PickerNetwork) -> TrainedMember:
         config, steps = self.config, self.task.steps
