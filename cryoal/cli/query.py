@@ -1,6 +1,5 @@
 """`cryoal query`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +24,7 @@ def command(
     from cryoal.cli import console
     from cryoal.learner.asking import ask_fields, ask_micrographs
     from cryoal.learner.project import Project
+    from cryoal.learner.status import advice
 
     project = Project.open(workspace)
     what = f"{level}s"
@@ -42,11 +42,4 @@ def command(
     if not quiet:
         console.table(f"what to ask next: {len(rows)} {what}", heads, rows)
     console.say(f"written to {path}", quiet=quiet)
-    console.say(f"next: {_advice(workspace, path, level)}", quiet=quiet)
-
-
-def _advice(workspace: Path, query: Path, level: str) -> str:
-    """How a query is answered."""
-    if level == "micrograph":
-        return f"mark all particles of these micrographs, cryoal label {workspace} PICKS --complete"
-    return f"mark all particles in these fields, cryoal label {workspace} PICKS --query {query}"
+    console.say(f"next: {advice(project)}", quiet=quiet)

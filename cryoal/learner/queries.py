@@ -21,6 +21,17 @@ def cold_start_query(layout: Layout) -> Path:
     return layout.root / "query.star"
 
 
+def asks_fields(path: Path) -> bool:
+    """Whether a query asks for fields, not for whole micrographs.
+
+    Raises
+    ------
+    FileError, FileFormatError
+        The file cannot be read.
+    """
+    return "fields" in star.read(path)
+
+
 def write_query(path: Path, asked: Sequence[QueriedField]) -> None:
     """Write the fields, in the order they were chosen, and the candidates inside.
 

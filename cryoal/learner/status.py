@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryoal.errors import FileFormatError
 from cryoal.learner.project import Project
-from cryoal.learner.queries import cold_start_query
+from cryoal.learner.queries import asks_fields, cold_start_query
 from cryoal.learner.training import count_labels
 from cryoal.workspace.candidates import is_scored
 from cryoal.workspace.layout import RoundLayout
@@ -96,7 +96,7 @@ def advice(project: Project) -> str:
     if newest.picks_folder.is_dir():
         return f"hand over the picks, cryoal export {root} --format relion --out DIR"
     if newest.query.exists():
-        return f"{_label_fields(project, newest.query)}; or be content: cryoal pick {root}"
+        return f"{_answer(project, newest.query)}; or be content: cryoal pick {root}"
     return f"ask what to label, cryoal query {root}; or be content: cryoal pick {root}"
 
 
@@ -110,13 +110,16 @@ def _ask_for_particles(project: Project) -> str:
     """The first step: nothing can be learnt without a particle."""
     root = project.layout.root
     if cold_start_query(project.layout).exists():
-        return _label_fields(project, cold_start_query(project.layout))
+        return _answer(project, cold_start_query(project.layout))
     return f"label particles: cryoal label {root} PICKS imports some; cryoal query {root} says which fields to mark"
 
 
-def _label_fields(project: Project, query: Path) -> str:
+def _answer(project: Project, query: Path) -> str:
     """How a query is answered."""
-    return f"mark the particles in the fields of {query}, cryoal label {project.layout.root} PICKS --query {query}"
+    command = f"cryoal label {project.layout.root} PICKS"
+    if asks_fields(query):
+        return f"mark the particles in the fields of {query}, {command} --query {query}"
+    return f"mark the particles in the micrographs of {query}, {command} --complete"
 
 
 def _round(layout: RoundLayout, usable: list[str]) -> RoundStatus:
