@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cryoal.cli.arguments import expanded
 from cryoal.cli.options import CS_Y, QUIET, WORKSPACE
 from cryoal.errors import OptionError
 
@@ -41,7 +42,7 @@ def command(
     if verdict not in (None, "particle", "rejected"):
         raise OptionError(f"--as: {verdict!r} is not known; give particle or rejected")
     said = Verdict(verdict) if verdict else None
-    what = LabelImport(tuple(files), said, complete, query, file_format, cs_y)
+    what = LabelImport(expanded(files), said, complete, query, file_format, cs_y)
     project = Project.open(workspace)
     done = import_labels(project, what)
     console.say(f"{workspace}: {done.micrographs:,} micrographs named, added {console.listed(done.added)}", quiet=quiet)

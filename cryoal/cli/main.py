@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from cryoal import __version__
+from cryoal.cli.arguments import spread
 from cryoal.errors import CryoalError, Interrupted, UserError
 
 COMMANDS = {
@@ -81,7 +82,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     sys.excepthook = _hook
     try:
-        status = app(prog_name="cryoal", standalone_mode=False)
+        status = app(spread(sys.argv[1:]), prog_name="cryoal", standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
         _fail_usage(error)

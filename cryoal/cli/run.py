@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cryoal.cli.arguments import expanded
 from cryoal.cli.options import (
     COMMITTEE,
     DEFAULTS,
@@ -26,7 +27,7 @@ from cryoal.cli.options import (
 
 def command(
     micrographs: Annotated[str, typer.Option(help="A glob in quotes, or a STAR file.", show_default=False)],
-    labels: Annotated[list[Path], typer.Option(help="Files or folders of picks; may be repeated.", show_default=False)],
+    labels: Annotated[list[Path], typer.Option(help="Files or folders of picks.", show_default=False)],
     diameter: DIAMETER,
     out: OUT,
     file_format: FORMAT = "relion",
@@ -54,7 +55,7 @@ def command(
     from cryoal.learner.whole_job import Job, run_job
 
     new = NewWorkspace(out / "workspace", micrographs, diameter, pixel_size, dark_particles(polarity), seed, project)
-    job = Job(new, LabelImport(tuple(labels), complete=complete), out, file_format, device, precision, threshold)
+    job = Job(new, LabelImport(expanded(labels), complete=complete), out, file_format, device, precision, threshold)
     done = console.run(run_job(job, configured(members, committee)), quiet=quiet)
     console.say(console.picked(done.picked), quiet=quiet)
     if done.set_aside:
