@@ -83,13 +83,13 @@ def pick(
     for done, entry in enumerate(entries):
         yield Progress("reading candidates", done, len(entries))
         scored, known = read_candidates(layout, entry.key), labels.get(entry.key, MicrographLabels())
-        candidates.append(_not_judged(scored, known, project.diameter_px(entry)))
+        candidates.append(not_judged(scored, known, project.diameter_px(entry)))
     yield Progress("reading candidates", len(entries), len(entries))
     probability = np.concatenate([one.score for one in candidates])
     if threshold is None:
         threshold = _choose(probability, precision)
     picks = [
-        _with_marks(one.select(one.score >= threshold), labels.get(entry.key, MicrographLabels()))
+        with_marks(one.select(one.score >= threshold), labels.get(entry.key, MicrographLabels()))
         for entry, one in zip(entries, candidates, strict=True)
     ]
     with writer_lock(project.layout.rounds_lock, "cryoal pick"):
@@ -166,14 +166,14 @@ def _choose(probability: NDArray[np.float64], precision: float | None) -> float:
     return float(threshold_for_precision(probability, precision))
 
 
-def _not_judged(scored: ScoredMicrograph, labels: MicrographLabels, diameter_px: float) -> Picks:
+def not_judged(scored: ScoredMicrograph, labels: MicrographLabels, diameter_px: float) -> Picks:
     """The candidates that no expert has judged."""
     xy = scored.xy.astype(np.float64)
     free = unjudged(xy, labels, diameter_px)
     return Picks(xy[free, 0], xy[free, 1], scored.probability[free].astype(np.float64))
 
 
-def _with_marks(picks: Picks, labels: MicrographLabels) -> Picks:
+def with_marks(picks: Picks, labels: MicrographLabels) -> Picks:
     """The expert's particles, of score 1, and then the picks."""
     marks = labels.xy(Verdict.PARTICLE)
     numbers = [one.class_number for one in labels.labels if one.verdict == Verdict.PARTICLE]
