@@ -8,7 +8,6 @@ from cryoal.data.labels import Verdict
 from cryoal.errors import FileError, MicrographError, UserError
 from napari_plugin.document import Document
 from napari_plugin.images import DisplayImage, ImageStore
-from napari_plugin.marks import State
 from napari_plugin.scene import Scene, from_world
 
 if TYPE_CHECKING:
@@ -256,7 +255,3 @@ class Controller:
             "unsure": of[Verdict.UNSURE],
             "to do": total - judged,
         }
-
-    def shown_here(self) -> int:
-        """Picks of this micrograph as they would be exported now: particles, and proposals from the threshold up."""
-        return int(self.document.marks().of(State.PROPOSED, State.ACCEPTED, State.ADDED).sum())

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from cryoal.data.candidates import QueriedField
 from cryoal.data.labels import Field, Label, Origin, Verdict
+from cryoal.data.picks import Picks
 from cryoal.errors import MicrographError
+from cryoal.learner.picks import not_judged, with_marks
 from cryoal.learner.project import Project
 from cryoal.model.thresholds import threshold_for_expected_f1
 from cryoal.workspace.journal import CompleteField, CompleteMicrograph, Retraction, What
@@ -76,6 +78,13 @@ class Document:
         fields = [one.field for one in self.queue if one.field.micrograph == key and not self.is_finished(one.field)]
         scored, labels = self._round.candidates(key), self.ledger.labels(key)
         return marks_of(scored, labels, fields, self.threshold, self.diameter_px(key))
+
+    def picks(self, key: str | None = None) -> Picks:
+        """What an export of a micrograph holds: all that is drawn as particle or proposal, and what is left unsure."""
+        key = key or self.place.micrograph
+        scored, labels = self._round.candidates(key), self.ledger.labels(key)
+        free = Picks.empty() if scored is None else not_judged(scored, labels, self.diameter_px(key))
+        return with_marks(free.select(free.score >= self.threshold), labels)
 
     def diameter_px(self, key: str | None = None) -> float:
         """Particle diameter in pixels of a micrograph."""

@@ -62,7 +62,7 @@ def display_image(pixels: NDArray[np.generic], diameter_px: float) -> DisplayIma
     small = _binned(pixels, step)
     diameter = diameter_px / step
     flat = ndimage.gaussian_filter(small, _SMOOTHING_DIAMETERS * diameter, truncate=3)
-    coarse = max(1, int(diameter / 8))
+    coarse = max(1, min(int(diameter / 8), *small.shape))
     background = ndimage.gaussian_filter(_binned(small, coarse), _BACKGROUND_DIAMETERS * diameter / coarse, truncate=3)
     rows, columns = (
         np.minimum(np.arange(n) // coarse, m - 1) for n, m in zip(small.shape, background.shape, strict=True)
@@ -80,10 +80,15 @@ def _binned(pixels: NDArray[np.generic], step: int) -> NDArray[np.float32]:
     return np.asarray(sums.reshape(ny // step, step, -1).mean(axis=1) / step, np.float32)
 
 
+def contrast_limits(pixels: NDArray[np.generic], percent: float = 0.5) -> tuple[float, float]:
+    """Limits that leave out so many per cent of the pixels at either end, by a sample of them."""
+    sample = pixels[::_SAMPLE_STEP, ::_SAMPLE_STEP].astype(np.float64)
+    low, high = np.percentile(sample, [percent, 100 - percent])
+    return float(low), float(high) if high > low else float(low) + 1
+
+
 def _shown(pixels: NDArray[np.float32], percent: float) -> Shown:
-    """With limits that leave out so many per cent at either end."""
-    low, high = np.percentile(pixels[::_SAMPLE_STEP, ::_SAMPLE_STEP], [percent, 100 - percent])
-    return Shown(pixels, (float(low), float(max(high, np.nextafter(low, np.inf)))))
+    return Shown(pixels, contrast_limits(pixels, percent))
 
 
 class ImageStore:

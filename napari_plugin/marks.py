@@ -71,8 +71,7 @@ def marks_of(
 ) -> Marks:
     """Labels, and the candidates that nobody judged.
 
-    A particle is added, not accepted, where the committee proposes nothing within 0.3 diameters. Particles and
-    proposals together are what an export takes.
+    A particle is added, not accepted, where the committee proposes nothing within 0.3 diameters.
 
     Parameters
     ----------

@@ -7,13 +7,12 @@ from typing import Any
 from cryoal.io.formats import detect, format_named
 from cryoal.io.micrographs import read_micrograph
 from cryoal.io.options import ImportOptions
-from napari_plugin.images import display_image
+from napari_plugin.images import contrast_limits
 from napari_plugin.scene import YELLOW, to_world
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 _SIZE_PX = 100.0
-_GUESSED_DIAMETER_PX = 100.0
 
 
 def micrograph_reader(path: str | Sequence[str]) -> Reader | None:
@@ -31,9 +30,13 @@ def _read_micrographs(path: str | Sequence[str]) -> list[LayerData]:
     layers: list[LayerData] = []
     for file in _all(path):
         micrograph = read_micrograph(file)
-        limits = display_image(micrograph.pixels, _GUESSED_DIAMETER_PX).plain.contrast_limits
         metadata = {"micrograph": str(file), "pixel_size_angstrom": micrograph.pixel_size_angstrom}
-        more = {"name": file.stem, "contrast_limits": limits, "colormap": "gray", "metadata": metadata}
+        more = {
+            "name": file.stem,
+            "contrast_limits": contrast_limits(micrograph.pixels),
+            "colormap": "gray",
+            "metadata": metadata,
+        }
         layers.append((micrograph.pixels, more, "image"))
     return layers
 

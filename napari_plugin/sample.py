@@ -8,7 +8,7 @@ import numpy as np
 from cryoal.errors import FileError
 from cryoal.io.mrc import read
 from cryoal.io.relion import read as read_star
-from napari_plugin.images import display_image
+from napari_plugin.images import contrast_limits
 from napari_plugin.scene import CYAN, to_world
 
 _NAME = "sample_04"
@@ -35,7 +35,6 @@ def sample_layers() -> list[tuple[Any, dict[str, Any], str]]:
     micrograph = read(folder / "Micrographs" / f"{_NAME}.mrc")
     diameter_angstrom = float((folder / "diameter_angstrom.txt").read_text(encoding="utf-8"))
     size = diameter_angstrom / micrograph.pixel_size_angstrom
-    limits = display_image(micrograph.pixels, size).plain.contrast_limits
     picks = next(iter(read_star(folder / "truth" / f"{_NAME}.star").values()))
     points = {
         "name": "true centres",
@@ -45,5 +44,5 @@ def sample_layers() -> list[tuple[Any, dict[str, Any], str]]:
         "border_color": CYAN,
         "border_width": 0.05,
     }
-    image = {"name": _NAME, "contrast_limits": limits, "colormap": "gray"}
+    image = {"name": _NAME, "contrast_limits": contrast_limits(micrograph.pixels), "colormap": "gray"}
     return [(np.asarray(micrograph.pixels), image, "image"), (to_world(picks.xy), points, "points")]

@@ -102,7 +102,7 @@ class Review(QWidget):
         number = document.keys.index(document.place.micrograph) + 1
         why = f"chosen by {queried.reason}, utility {queried.utility:.3g}" if queried else "not in the query"
         self._where.setText(f"<b>Micrograph {number}/{len(document.keys)}</b> &nbsp; {why}")
-        self.slider.note.setText(f"{controller.shown_here()} picks here: judged, and p ≥ {document.threshold:.3f}")
+        self.slider.note.setText(f"{len(document.picks())} picks here: judged, and p ≥ {document.threshold:.3f}")
         self.message.setText(controller.message)
         self.rounds.threshold = document.threshold
         self.rounds.consider(document.ledger.made)
