@@ -54,11 +54,6 @@ def command(
     with exit_marker(control), redirect_stderr(sys.stdout):
         from cryoal.learner.relion_job import ExternalJob, run_external
 
-        if context.args:
-            raise OptionError(
-                f"{context.args[0]}: is not known; the job's labels are workspace, diameter, pixel-size, complete, "
-                "threshold, precision, device and relion-version"
-            )
         if not micrographs:
             raise OptionError("--in_mics: is missing; give the job micrographs on its Input tab")
         job = ExternalJob(
@@ -75,6 +70,12 @@ def command(
             _threads(threads),
             relion_version or None,
         )
+        # Last, for a label without a value swallows the option after it.
+        if context.args:
+            raise OptionError(
+                f"{context.args[0]}: is not known; the job's labels are workspace, diameter, pixel-size, complete, "
+                "threshold, precision, device and relion-version"
+            )
         _announce(job)
         done = console.run(until_aborted(run_external(job, Config()), control), quiet=False)
         _sum_up(done)
