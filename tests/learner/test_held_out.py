@@ -1,0 +1,106 @@
+"""Judging on held-out labels, against a case worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from cryoal.config import Config
+from cryoal.data.micrograph import ScaledMicrograph
+from cryoal.learner import held_out
+from cryoal.learner.held_out import HeldOut, judge_held_out
+from cryoal.learner.progress import Progress, last_value
+from cryoal.model.calibration import Calibration
+from cryoal.model.patches import LabelMaps, TrainingImage
+from cryoal.model.scoring import ScoreMaps
+
+SHAPE = (100, 200)
+PEAKS = {  # scaled (x, y): height; a diameter is 20 pixels, so a particle is matched within 6
+    (30, 30): 3.0,  # on a particle, inside
+    (60, 33): 1.0,  # 5 from a particle
+    (60, 70): 2.0,  # no particle
+    (97, 50): 0.5,  # inside; its particle at (101, 50) lies just outside the judged region
+    (150, 50): 4.0,  # outside
+}
+PARTICLES = [(30, 30), (60, 38), (20, 80), (101, 50), (150, 50)]
+UNIT = Calibration("identity", 1.0, 0.0, "", 0, 0)
+
+
+def image(fold_of_left: int) -> TrainingImage:
+    """An image whose left half is judged and in a fold."""
+    left = np.zeros(SHAPE, bool)
+    left[:, :100] = True
+    maps = LabelMaps(np.zeros(SHAPE, np.float32), left, ~left, left, np.array(PARTICLES, float))
+    whole = ScaledMicrograph(np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), (1.0, 1.0), SHAPE)
+    return TrainingImage.build(whole, maps, np.where(left, fold_of_left, -1).astype(np.int16))
+
+
+@pytest.fixture(autouse=True)
+def _hand_made_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two members, that differ by one around the same mean."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    mean = np.full(SHAPE, -8.0)
+    for (px, py), height in PEAKS.items():
+        mean = np.maximum(mean, height - 0.1 * ((x - px) ** 2 + (y - py) ** 2))
+    logits = np.stack([mean - 0.5, mean + 0.5]).astype(np.float32)
+    monkeypatch.setattr(held_out, "Committee", lambda members, device: members)
+    monkeypatch.setattr(held_out, "score", lambda *_: ScoreMaps(logits, np.zeros((1, 50, 100), np.float32)))
+
+
+def judged(images: list[TrainingImage], folds: dict[int, list[object]]) -> HeldOut:
+    """The judgement, without its progress."""
+    work = judge_held_out(images, folds, Config(), torch.device("cpu"))  # type: ignore[arg-type]
+    reports = []
+    while True:
+        try:
+            reports.append(next(work))
+        except StopIteration as stop:
+            assert reports[-1] == Progress(reports[-1].stage, len(images), len(images))
+            return stop.value
+
+
+def test_candidates_inside_are_judged_and_missed_particles_counted() -> None:
+    found = judged([image(0)], {0: ["member"], 1: ["other"]})
+    order = np.argsort(-found.logit)
+    assert found.logit[order] == pytest.approx([3, 2, 1, 0.5], abs=1e-4)
+    assert found.is_particle[order].tolist() == [1, 0, 1, 1]
+    assert found.n_particles == 4  # three inside, one of them missed, and the one just outside that was found
+    assert sorted(found.error_diameters) == pytest.approx([0, 0.2, 0.25], abs=0.01)
+    assert found.unit.tolist() == [0] * 4
+
+
+def test_the_figures_are_those_of_the_hand() -> None:
+    metrics = judged([image(0)], {0: ["member"]}).metrics(UNIT)
+    assert metrics["candidates"] == 4
+    assert metrics["particles"] == 4
+    # in order of score: precision 1, 1/2, 2/3, 3/4 at recall 1/4, 1/4, 2/4, 3/4
+    assert metrics["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4) / 4, abs=1e-3)
+    assert metrics["best_f1"] == pytest.approx(0.75)
+    assert metrics["best_f1_probability"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=1e-3)
+    assert metrics["median_error_diameters"] == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_part_that_every_member_learnt_from_is_not_judged() -> None:
+    found = judged([image(2)], {0: ["member"], 1: ["other"], 2: []})
+    assert found.logit.size == 0
+    assert found.metrics(UNIT) == {}
+    assert judged([image(-1)], {0: ["member"]}).logit.size == 0
+
+
+def test_images_are_the_units_that_stay_together() -> None:
+    found = judged([image(0), image(-1), image(1)], {0: ["member"], 1: ["other"]})
+    assert found.unit.tolist() == [0] * 4 + [2] * 4
+    groups = []
+    found.choose(lambda logit, is_particle, unit: groups.append(unit) or UNIT)  # type: ignore[func-returns-value]
+    assert groups[0].tolist() == found.unit.tolist()
+
+
+def test_last_value_returns_the_result() -> None:
+    def work() -> object:
+        yield Progress("a", 0, 1)
+        yield "result"
+
+    driven = last_value(work())  # type: ignore[arg-type]
+    assert next(driven) == Progress("a", 0, 1)
+    with pytest.raises(StopIteration) as stop:
+        next(driven)
+    assert stop.value.value == "result"

@@ -1,0 +1,131 @@
+"""Importing labels: what is new is added once, and what the expert said since stays."""
+
+from pathlib import Path
+
+import pytest
+
+from cryoal.data.labels import Origin, Verdict
+from cryoal.errors import LabelError, OptionError
+from cryoal.io import star
+from cryoal.learner.asking import ask_fields
+from cryoal.learner.labelling import LabelImport, import_labels
+from cryoal.learner.project import Project
+from cryoal.workspace.journal import read_journal
+from tests.learner.workspaces import label, new_workspace, publish_round, say
+
+KEY = "Micrographs/a_01"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return new_workspace(tmp_path)
+
+
+def truth(project: Project) -> Path:
+    return project.root / "truth"
+
+
+def picks(project: Project, *xy: tuple[float, float]) -> Path:
+    """A coordinate file of micrograph a_01."""
+    path = project.root / "mine" / "a_01.star"
+    star.write(path, {"": {"rlnCoordinateX": [x for x, _ in xy], "rlnCoordinateY": [y for _, y in xy]}})
+    return path
+
+
+@pytest.mark.parametrize(
+    "what",
+    [{}, {"complete": True}, {"verdict": Verdict.PARTICLE}, {"verdict": Verdict.REJECTED}],
+    ids=["plain", "complete", "accepted", "rejected"],
+)
+def test_a_second_import_adds_nothing(project: Project, what: dict[str, object]) -> None:
+    order = LabelImport((truth(project),), **what)
+    first = import_labels(project, order)
+    journal = project.layout.labels.read_bytes()
+    assert first.added
+    assert first.micrographs == 6
+    second = import_labels(project, order)
+    assert (second.micrographs, dict(second.added)) == (6, {})
+    assert project.layout.labels.read_bytes() == journal
+
+
+@pytest.mark.parametrize(
+    ("what", "origin", "verdict", "complete"),
+    [
+        ({}, Origin.IMPORT, Verdict.PARTICLE, False),
+        ({"complete": True}, Origin.COMPLETE, Verdict.PARTICLE, True),
+        ({"verdict": Verdict.PARTICLE}, Origin.ANSWER, Verdict.PARTICLE, False),
+        ({"verdict": Verdict.REJECTED}, Origin.ANSWER, Verdict.REJECTED, False),
+    ],
+)
+def test_how_labels_came_tells_their_kind(
+    project: Project, what: dict[str, object], origin: Origin, verdict: Verdict, complete: bool
+) -> None:
+    import_labels(project, LabelImport((picks(project, (50, 60), (100, 200)),), **what))
+    known = project.labels()[KEY]
+    assert known.complete is complete
+    assert known.positives_only is (origin == Origin.IMPORT)
+    assert {(one.origin, one.verdict) for one in known.labels} == {(origin, verdict)}
+    assert sorted((one.x, one.y) for one in known.labels) == [(50, 60), (100, 200)]
+
+
+def test_an_import_does_not_overrule_the_expert(project: Project) -> None:
+    order = LabelImport((picks(project, (50, 60), (100, 200)),))
+    import_labels(project, order)
+    say(project, KEY, label(51, 60, "rejected"))
+    import_labels(project, order)
+    known = project.labels()[KEY]
+    assert known.xy(Verdict.PARTICLE).tolist() == [[100, 200]]
+    assert known.xy(Verdict.REJECTED).tolist() == [[51, 60]]
+
+
+def test_a_complete_micrograph_without_particles(project: Project) -> None:
+    added = import_labels(project, LabelImport((picks(project),), complete=True)).added
+    assert added == {"complete micrograph": 1}
+    assert project.labels()[KEY].complete
+    with pytest.raises(LabelError, match="holds no positions; give --complete"):
+        import_labels(project, LabelImport((picks(project),)))
+
+
+def test_a_query_takes_what_lies_in_its_fields(project: Project) -> None:
+    query, asked = ask_fields(project, n=10)
+    added = import_labels(project, LabelImport((truth(project),), query=query)).added
+    labels = project.labels()
+    assert added["complete field"] == 10
+    assert {field for one in labels.values() for field in one.fields} == {one.field for one in asked}
+    assert all(one.random_fields == frozenset(one.fields) for one in labels.values())
+    for one in labels.values():
+        assert not one.complete
+        for xy in one.xy(Verdict.PARTICLE):
+            assert any(field.contains(xy[None])[0] for field in one.fields)
+    assert not import_labels(project, LabelImport((truth(project),), query=query)).added
+
+
+def test_fields_that_bald_chose_are_no_random_sample(project: Project) -> None:
+    publish_round(project, {one.key: [(100, 100, 0.5), (300, 200, 0.2)] for one in project.entries})
+    query, asked = ask_fields(project, "bald", n=8)
+    import_labels(project, LabelImport((truth(project),), query=query))
+    drawn = {field for one in project.labels().values() for field in one.random_fields}
+    assert drawn == {one.field for one in asked if one.reason == "random"}
+    assert len(drawn) < 8
+
+
+def test_fields_of_micrographs_without_a_file_stay_open(project: Project) -> None:
+    query, asked = ask_fields(project, n=12)
+    import_labels(project, LabelImport((truth(project) / "a_01.star",), query=query))
+    assert set(project.labels()) == {KEY}
+    assert len(project.labels()[KEY].fields) == sum(one.field.micrograph == KEY for one in asked) > 0
+    mine = project.root / "strange.star"
+    query.write_text(query.read_text().replace(KEY, "Micrographs/a_05"))
+    star.write(mine, {"": {"rlnMicrographName": [f"{KEY}.mrc"], "rlnCoordinateX": [5.0], "rlnCoordinateY": [5.0]}})
+    with pytest.raises(LabelError, match="name none of the micrographs of this query"):
+        import_labels(project, LabelImport((mine,), query=query))
+
+
+def test_wishes_that_contradict_each_other(project: Project) -> None:
+    for wish in (
+        {"verdict": Verdict.REJECTED, "complete": True},
+        {"verdict": Verdict.PARTICLE, "query": Path("query.star")},
+    ):
+        with pytest.raises(OptionError):
+            import_labels(project, LabelImport((truth(project),), **wish))
+    assert read_journal(project.layout.labels) == []

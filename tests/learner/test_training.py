@@ -1,0 +1,122 @@
+"""Training a round: what it learns from, the prior of unlabelled pixels, and labels of every kind."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryoal.config import Config, TrainingConfig
+from cryoal.data.labels import Field
+from cryoal.data.micrograph import ScaledMicrograph
+from cryoal.errors import LabelError
+from cryoal.learner.labelling import LabelImport, import_labels
+from cryoal.learner.project import Project
+from cryoal.learner.training import RoundTrained, _unlabelled_prior, count_labels, train
+from cryoal.model.patches import TrainingImage, label_maps
+from cryoal.workspace.rounds import newest_round, published_rounds
+from tests.learner.workspaces import CONFIG, label, new_workspace, result_of, say
+
+KEY = "Micrographs/a_01"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return new_workspace(tmp_path)
+
+
+def trained(project: Project) -> RoundTrained:
+    done = result_of(train(project, device="cpu"))
+    assert isinstance(done, RoundTrained)
+    return done
+
+
+def test_a_round_tells_what_it_learnt_from(project: Project) -> None:
+    import_labels(project, LabelImport((project.root / "truth",), complete=True))
+    done = trained(project)
+    assert (done.number, done.labels["particle"], done.labels["complete micrographs"]) == (1, 105, 6)
+    layout = newest_round(project.layout)
+    assert json.loads(layout.info.read_text())["labels"] == done.labels
+    assert json.loads(layout.metrics.read_text()) == done.metrics
+    assert done.metrics["particles"] >= 100
+    assert len(list(layout.members.iterdir())) == CONFIG.training.members
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [label(100, 100)],
+        [label(60, 60), label(80, 60, "rejected")],  # all in one quarter: no member may be left with nothing
+        [label(60, 60), label(350, 300), label(60, 300), label(350, 60)],
+        [label(100, 100, origin="import")],
+        [label(100, 100, origin="import"), label(200, 200, "rejected"), label(300, 100, "unsure")],
+        [label(100, 100, origin="complete"), Field(KEY, 50, 50, 132)],
+        [label(100, 100), label(101, 100, "unsure"), label(300, 300)],
+        [label(100, 100, origin="complete"), None],
+    ],
+)
+def test_labels_of_every_kind_can_be_learnt(project: Project, said: list[object]) -> None:
+    say(project, KEY, *said)
+    done = trained(project)
+    assert done.number == 1
+    assert done.labels == count_labels(project.labels())
+
+
+@pytest.mark.parametrize("said", [[], [label(9, 9, "rejected")], [label(9, 9, "unsure")], [None]])
+def test_without_a_particle_nothing_can_be_learnt(project: Project, said: list[object]) -> None:
+    say(project, KEY, *said)
+    with pytest.raises(LabelError, match="no particle is labelled"):
+        result_of(train(project))
+    assert published_rounds(project.layout) == []
+
+
+def test_a_training_that_is_closed_releases_its_lock(project: Project) -> None:
+    say(project, KEY, label(100, 100))
+    work = train(project, device="cpu")
+    for report in work:
+        if getattr(report, "stage", "") == "training":
+            break
+    assert project.layout.rounds_lock.exists()
+    work.close()  # type: ignore[attr-defined]
+    assert not project.layout.rounds_lock.exists()
+    assert published_rounds(project.layout) == []
+    trained(project)
+
+
+def image(*said: object, complete: bool = False) -> TrainingImage:
+    """A scaled image of 100 × 200 pixels, 50 square diameters, with labels in pixels of the same scale."""
+    from cryoal.data.labels import MicrographLabels
+
+    whole = ScaledMicrograph(np.zeros((100, 200), np.float32), np.ones((100, 200), bool), (1.0, 1.0), (100, 200))
+    maps = label_maps(whole, MicrographLabels(tuple(said), complete), 20, TrainingConfig())
+    return TrainingImage.build(whole, maps, np.full((100, 200), -1, np.int16))
+
+
+def test_the_prior_of_unlabelled_pixels() -> None:
+    config = TrainingConfig(particles_per_diameter2=0.4, target_sigma_diameters=0.1, answer_radius_diameters=0.3)
+    few = image(label(50, 50, origin="import"), label(150, 50, origin="import"))
+    area = few.maps.unlabelled.sum() / 400
+    assert area == pytest.approx(50 - 2 * math.pi * 0.3**2, rel=0.01)
+    gaussian = 2 * math.pi * 0.1**2
+    assert _unlabelled_prior([few], 400, config) == pytest.approx((0.4 * area - 2) / area * gaussian)
+    complete = image(label(50, 50, origin="complete"), complete=True)
+    assert _unlabelled_prior([few, complete], 400, config) == pytest.approx(_unlabelled_prior([few], 400, config))
+    assert _unlabelled_prior([complete], 400, config) == 0
+
+
+def test_the_prior_of_a_crowded_import_stays_above_nothing() -> None:
+    config = TrainingConfig(particles_per_diameter2=0.4)
+    crowded = image(*(label(x, y, origin="import") for x in range(10, 200, 12) for y in range(10, 100, 12)))
+    marked, area = len(crowded.maps.particles), crowded.maps.unlabelled.sum() / 400
+    assert marked > 0.4 * area
+    assert _unlabelled_prior([crowded], 400, config) == pytest.approx(0.05 * marked / area * 2 * math.pi * 0.01)
+
+
+def test_dropout_members_share_one_network(tmp_path: Path) -> None:
+    config = Config(network=CONFIG.network, training=TrainingConfig(3, "dropout", 20, 20, crop_diameters=3.0))
+    project = new_workspace(tmp_path, config)
+    import_labels(project, LabelImport((project.root / "truth",), complete=True))
+    done = trained(project)
+    assert done.metrics["particles"] > 0
+    assert len(list(newest_round(project.layout).members.iterdir())) == 3
