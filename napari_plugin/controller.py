@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _CLICK_PX = 4.0
+_MODIFIERS = ("Shift", "Control", "Alt")
 _CENTRAL_SHARE = 0.7
 _VIEW_DIAMETERS = 8.0
 _TEXT_SIZE = 9
@@ -26,6 +27,8 @@ class Controller:
     ----------
     viewer : napari.components.ViewerModel
     document : Document
+    scene : Scene
+        The layers of that viewer.
 
     Attributes
     ----------
@@ -37,8 +40,8 @@ class Controller:
         What is shown.
     """
 
-    def __init__(self, viewer: "ViewerModel", document: Document) -> None:
-        self.viewer, self.document = viewer, document
+    def __init__(self, viewer: "ViewerModel", document: Document, scene: Scene) -> None:
+        self.viewer, self.document, self.scene = viewer, document, scene
         self.changed: list[Callable[[], None]] = []
         self.message = ""
         self.low_pass = self.circles = self.rejected = True
@@ -47,7 +50,6 @@ class Controller:
         self.image: DisplayImage | None = None
         self._shown_key: str | None = None
         self._shown_field: object = None
-        self.scene = Scene(viewer)
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         self._double_click = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks.clear()
@@ -206,7 +208,7 @@ class Controller:
     def _on_mouse(self, viewer: "ViewerModel", event: Any) -> Iterator[None]:
         """One press to release: a click, or a drag with Shift or Ctrl."""
         start, start_px, button = from_world(event.position), event.pos, event.button
-        modifiers = {str(one) for one in event.modifiers}
+        modifiers = {name for name in _MODIFIERS if name in event.modifiers}  # vispy's keys equal their names
         dragging = button == 1 and bool(modifiers & {"Shift", "Control"})
         viewer.camera.mouse_pan, before = not dragging, viewer.camera.mouse_pan
         try:

@@ -49,7 +49,7 @@ class Style:
 
 STYLES = (
     Style("proposed", (State.PROPOSED,), "disc", YELLOW, 1.0, 0.035),
-    Style("asked, below the threshold", (State.ASKED,), "disc", YELLOW, 1.0, 0.035, opacity=0.45),
+    Style("asked", (State.ASKED,), "disc", YELLOW, 1.0, 0.035, opacity=0.45),
     Style("accepted", (State.ACCEPTED, State.ADDED), "disc", CYAN, 1.0, 0.09),
     Style("added by hand", (State.ADDED,), "disc", CYAN, 0.16, 0.0, face=True),
     Style("rejected", (State.REJECTED,), "x", VERMILLION, 0.34, 0.0, face=True, opacity=0.6),
@@ -93,12 +93,14 @@ class Scene:
 
     def activate(self) -> None:
         """Make the image the layer that keys and mouse of napari go to, so that none touches the points."""
-        self._viewer.layers.selection.active = self.image
+        if self._viewer.layers.selection.active != self.image:
+            self._viewer.layers.selection.active = self.image
 
     @property
-    def layers(self) -> list[Any]:
-        """All of ours."""
-        return [self.image, *self._lines.values(), *self._points.values()]
+    def is_whole(self) -> bool:
+        """Whether the viewer still has all our layers."""
+        ours = [self.image, *self._lines.values(), *self._points.values()]
+        return all(layer in self._viewer.layers for layer in ours)
 
     def show_image(self, shown: Shown, bin_px: int) -> None:
         """Swap the image; it lies in original pixels."""
@@ -124,9 +126,8 @@ class Scene:
 
     def show_target(self, target: tuple[float, float] | None, diameter_px: float) -> None:
         """Draw the ring with ticks around the target."""
-        layer = self._lines["target"]
-        layer.edge_width = 0.045 * diameter_px
-        layer.data = np.zeros((0, 2, 2)) if target is None else _ring(target, 0.62 * diameter_px)
+        lines = np.zeros((0, 2, 2)) if target is None else _ring(target, 0.62 * diameter_px)
+        self._show_lines("target", lines, 0.045 * diameter_px)
 
     def show_field(self, field: Field | None, diameter_px: float) -> None:
         """Draw the outline of a field."""
@@ -135,14 +136,15 @@ class Scene:
 
     def show_box(self, corners: tuple[tuple[float, float], tuple[float, float]] | None, diameter_px: float) -> None:
         """Draw a rectangle: the field's, or the one that is being dragged."""
-        layer = self._lines["field"]
-        layer.edge_width = 0.03 * diameter_px
-        layer.data = np.zeros((0, 2, 2)) if corners is None else _box(*corners)
+        lines = np.zeros((0, 2, 2)) if corners is None else _box(*corners)
+        self._show_lines("field", lines, 0.03 * diameter_px)
 
     def show_circles(self, visible: bool, rejected: bool) -> None:
         """Show or hide the marks."""
         for name, layer in self._points.items():
-            layer.visible = visible and (rejected or name != "rejected")
+            wanted = visible and (rejected or name != "rejected")
+            if layer.visible != wanted:  # napari redraws all even where nothing changes
+                layer.visible = wanted
 
     def visible_box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Smallest and largest x and y on the canvas, original pixels; the whole image before it is drawn."""
@@ -154,6 +156,14 @@ class Scene:
         y0, x0 = (low - 0.5) * scale + offset
         y1, x1 = (high + 0.5) * scale + offset
         return (float(x0), float(x1)), (float(y0), float(y1))
+
+    def _show_lines(self, name: str, lines: NDArray[np.float64], width_px: float) -> None:
+        """Swap the lines of a layer."""
+        layer = self._lines[name]
+        if layer.edge_width != width_px:
+            layer.edge_width = width_px
+        if not np.array_equal(lines, layer.data):
+            layer.data = lines
 
     def _add_points(self, style: Style) -> Any:
         """A layer whose points are all drawn alike."""

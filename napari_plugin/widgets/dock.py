@@ -23,6 +23,7 @@ from cryoal.workspace.lock import writer_lock
 from napari_plugin.controller import Controller
 from napari_plugin.document import Document
 from napari_plugin.keys import KEYS
+from napari_plugin.scene import Scene
 from napari_plugin.widgets.review import Review
 from napari_plugin.widgets.start import Start
 
@@ -51,6 +52,7 @@ class Dock(QWidget):
         self._viewer = napari_viewer
         self._holding = ExitStack()
         self._shortcuts: list[QShortcut] = []
+        self._scene: Scene | None = None
         self.controller: Controller | None = None
         self.review: Review | None = None
         self.start = Start()
@@ -77,7 +79,9 @@ class Dock(QWidget):
             project = Project.open(folder)
             self._holding.enter_context(writer_lock(project.layout.labels_lock, "napari"))
             document = Document(project)
-            self.controller = Controller(self._viewer, document)
+            if self._scene is None or not self._scene.is_whole:
+                self._scene = Scene(self._viewer)
+            self.controller = Controller(self._viewer, document, self._scene)
         except UserError as error:
             self._holding.close()
             self.start.tell(str(error))

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cryoal.errors import UserError
 from napari_plugin.controller import Controller
 from napari_plugin.keys import help_rows
 from napari_plugin.scene import CYAN, VERMILLION, WHITE, YELLOW
+from napari_plugin.widgets.bar import Bar
 from napari_plugin.widgets.gallery import Gallery
 from napari_plugin.widgets.histogram import ScoreSlider
 from napari_plugin.widgets.rounds import Rounds
@@ -40,7 +41,8 @@ class Review(QWidget):
         controller.selection = self.gallery.selection
         self.slider = ScoreSlider()
         self.slider.chosen.connect(controller.set_threshold)
-        self.rounds = Rounds(controller.document.project, get_plugin_settings("cryoal").review.labels_per_round)
+        preferences = get_plugin_settings("cryoal").review
+        self.rounds = Rounds(controller.document.project, preferences.members, preferences.labels_per_round)
         self.rounds.published.connect(self._published)
         self.rounds.failed.connect(self._tell)
         self.message = QLabel(wordWrap=True)
@@ -96,8 +98,7 @@ class Review(QWidget):
         counts = controller.counts()
         self._counts.setText("&nbsp; ".join(_count(word, number) for word, number in counts.items()))
         judged, total = document.progress()
-        self._progress.setRange(0, max(total, 1))
-        self._progress.setValue(judged)
+        self._progress.show_progress(judged, total, f"query: {judged} of {total} judged")
         queried = document.queried(document.place.field)
         number = document.keys.index(document.place.micrograph) + 1
         why = f"chosen by {queried.reason}, utility {queried.utility:.3g}" if queried else "not in the query"
@@ -116,8 +117,7 @@ class Review(QWidget):
         """Micrograph, why, counts, progress."""
         head = QWidget()
         self._where, self._counts = QLabel(wordWrap=True), QLabel(wordWrap=True)
-        self._progress = QProgressBar()
-        self._progress.setFormat("query: %v of %m judged")
+        self._progress = Bar()
         self.close_button = QPushButton("Close")
         self.close_button.clicked.connect(lambda _: self._leave())
         layout = QVBoxLayout(head)

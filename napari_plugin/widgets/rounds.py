@@ -8,7 +8,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -19,6 +18,7 @@ from cryoal.learner.project import Project
 from cryoal.learner.status import Status, status
 from cryoal.workspace.rounds import published_rounds
 from napari_plugin.jobs import Job
+from napari_plugin.widgets.bar import Bar
 
 
 class Rounds(QWidget):
@@ -27,6 +27,8 @@ class Rounds(QWidget):
     Parameters
     ----------
     project : Project
+    members : int
+        Size of the committee.
     labels_per_round : int
         New decisions until retraining by itself.
 
@@ -41,7 +43,7 @@ class Rounds(QWidget):
     published = Signal(bool)
     failed = Signal(str)
 
-    def __init__(self, project: Project, labels_per_round: int) -> None:
+    def __init__(self, project: Project, members: int, labels_per_round: int) -> None:
         super().__init__()
         self._root = project.layout.root
         self._project = project
@@ -51,7 +53,7 @@ class Rounds(QWidget):
         self._kind = ""
         self._asked_for = True
         self._decisions_then = 0
-        self._labels_per_round = labels_per_round
+        self._members, self._labels_per_round = members, labels_per_round
         self.threshold = 0.5
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -84,7 +86,8 @@ class Rounds(QWidget):
             return
         self._asked_for = asked_for
         root = str(self._root)
-        self._start("retrain", [["train", root], ["score", root], ["query", root]])
+        train = ["train", root, "--members", str(self._members)]
+        self._start("retrain", [train, ["score", root], ["query", root]])
 
     def consider(self, decisions: int) -> None:
         """Retrain by itself after enough new decisions."""
@@ -123,7 +126,8 @@ class Rounds(QWidget):
         self.button = QPushButton("Retrain")
         self.button.clicked.connect(lambda _: self.retrain())
         self.auto = QCheckBox(f"by itself, every {self._labels_per_round} labels")
-        self._bar = QProgressBar(visible=False)
+        self._bar = Bar()
+        self._bar.hide()
         row = QHBoxLayout()
         row.addWidget(self.button)
         row.addWidget(self.auto)
@@ -161,9 +165,7 @@ class Rounds(QWidget):
 
     def _progressed(self, stage: str, done: int, total: int) -> None:
         """Move the bar."""
-        self._bar.setRange(0, total)
-        self._bar.setValue(done)
-        self._bar.setFormat(f"{stage} %v/%m" if total else stage)
+        self._bar.show_progress(done, total, f"{stage} {done}/{total}" if total else stage)
 
     def _ended(self, error: str) -> None:
         """Tell what came of it."""

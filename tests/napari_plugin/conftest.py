@@ -16,7 +16,7 @@ from cryoal.workspace.candidates import ScoredMicrograph, write_candidates
 from cryoal.workspace.rounds import RoundInfo, next_round
 
 DIAMETER_ANGSTROM = 165.0
-FIELDS = 20
+FIELDS = 45
 
 
 def needs_display() -> None:
@@ -85,24 +85,34 @@ def lines(workspace: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@pytest.fixture
-def window(workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator["object"]:
-    """A window of 1600×1000 with the dock open on the workspace."""
+@pytest.fixture(scope="module")
+def napari_dock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[object, object]]:
+    """A napari of 1600×1000 with the dock, opened as a user opens it."""
     needs_display()
-    monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "napari.yaml"))
-    monkeypatch.setenv("CRYOAL_WORKSPACE", str(workspace))
+    os.environ["NAPARI_CONFIG"] = str(tmp_path_factory.mktemp("napari") / "settings.yaml")
+    os.environ.pop("CRYOAL_WORKSPACE", None)
     import napari
     from qtpy.QtWidgets import QApplication
-
-    from tests.napari_plugin.window import Window
 
     viewer = napari.Viewer(show=True)
     _, dock = viewer.window.add_plugin_dock_widget("cryoal", "Label particles")
     viewer.window._qt_window.resize(1600, 960)
     viewer.window._qt_window.activateWindow()
-    made = Window(viewer, dock, workspace)
-    made.settle(1.0)
-    yield made
+    yield viewer, dock
     dock.leave()
     viewer.close()
     QApplication.processEvents()
+
+
+@pytest.fixture
+def window(workspace: Path, napari_dock: tuple[object, object]) -> Iterator[object]:
+    """It, open on the workspace."""
+    from tests.napari_plugin.window import Window
+
+    viewer, dock = napari_dock
+    dock.open(str(workspace))
+    made = Window(viewer, dock, workspace)
+    made.settle(0.5)
+    yield made
+    dock.leave()
+    made.settle(0.1)

@@ -80,8 +80,8 @@ def test_every_key_has_its_action(window: "Window") -> None:
 
 def test_keys_that_delete_points_in_napari_delete_nothing(window: "Window") -> None:
     window.key(KEY.Key_F)
-    layers = [layer for layer in window.viewer.layers if layer.name in ("proposed", "accepted")]
-    for layer in layers:
+    layers = [layer for layer in window.viewer.layers if layer.name in ("proposed", "accepted", "asked")]
+    for layer in [one for one in layers if len(one.data)]:
         before = {one.name: len(one.data) for one in layers}
         window.viewer.layers.selection.active = layer
         layer.selected_data = {0}
@@ -210,5 +210,6 @@ def test_a_second_window_is_refused_by_name(window: "Window") -> None:
     from napari_plugin.widgets.dock import Dock
 
     second = Dock(window.viewer)
+    second.open(str(window.workspace))
     assert second.controller is None
     assert "napari" in second.start._message.text()
