@@ -229,7 +229,15 @@ def _be_cryoal(request: dict[str, object], tell_ready: int) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code if threading.active_count() == 1 else 99)
+        os._exit(code if _threads_end() else 99)
+
+
+def _threads_end() -> bool:
+    """Whether the threads that the interpreter would wait for end within seconds."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    for thread in others:
+        thread.join(20)
+    return not any(thread.is_alive() for thread in others)
 
 
 if __name__ == "__main__":

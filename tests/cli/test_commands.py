@@ -5,11 +5,14 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cryoal.cli import console
 from cryoal.io.relion import read
+from cryoal.learner.progress import Progress
 from tests.command_line import DIAMETER, NAMES, ROOT, CommandLine, command_line, new_project, scored_project
 
 
@@ -171,6 +174,27 @@ def test_names_are_cut_from_the_left_on_a_narrow_terminal() -> None:
     assert all(len(line) <= 70 for line in lines)
     for n, line in enumerate(lines[2:]):
         assert re.match(rf"….*24{n}_20200101_fractions\.mrc +1,234 +0\.500", line), line
+
+
+def test_work_that_breaks_off_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+
+    def work() -> Iterator[Progress | str]:
+        try:
+            yield Progress("working", 1, 1)
+            yield "done"
+        finally:
+            closed.append(True)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    kept = work()
+    monkeypatch.setattr(console._Lines, "show", interrupted)
+    monkeypatch.setattr(console._Bars, "show", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        console.run(kept, quiet=False)
+    assert closed
 
 
 def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_candidates_inside_are_judged_and_missed_particles_counted() -> None:
     assert found.logit[order] == pytest.approx([3, 2, 1, 0.5], abs=1e-4)
     assert found.is_particle[order].tolist() == [1, 0, 1, 1]
     assert found.n_particles == 4  # three inside, one of them missed, and the one just outside that was found
-    assert sorted(found.error_diameters) == pytest.approx([0, 0.2, 0.25], abs=0.01)
+    assert sorted(np.linalg.norm(found.offset_diameters, axis=1)) == pytest.approx([0, 0.2, 0.25], abs=0.01)
     assert found.unit.tolist() == [0] * 4
 
 
@@ -84,6 +84,19 @@ def test_a_part_that_every_member_learnt_from_is_not_judged() -> None:
     assert found.logit.size == 0
     assert found.metrics(UNIT) == {}
     assert judged([image(-1)], {0: ["member"]}).logit.size == 0
+
+
+def test_each_part_is_judged_by_its_own_fold_alone() -> None:
+    whole = image(0)
+    folds = whole.folds.copy()
+    folds[50:] = np.where(folds[50:] == 0, 3, -1)
+    parted = TrainingImage.build(whole.scaled, whole.maps, folds)
+    upper = judged([parted], {0: ["member"]})
+    assert sorted(upper.logit) == pytest.approx([1, 3], abs=1e-4)
+    assert upper.n_particles == 2
+    both = judged([parted], {0: ["member"], 3: ["other"]})
+    assert sorted(both.logit) == pytest.approx([0.5, 1, 2, 3], abs=1e-4)
+    assert both.n_particles == 4
 
 
 def test_images_are_the_units_that_stay_together() -> None:
