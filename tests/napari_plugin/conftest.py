@@ -15,6 +15,7 @@ from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.workspace.candidates import ScoredMicrograph, write_candidates
 from cryoal.workspace.rounds import RoundInfo, next_round
 
+ROOT = Path(__file__).resolve().parents[2]
 DIAMETER_ANGSTROM = 165.0
 FIELDS = 45
 
