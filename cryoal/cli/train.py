@@ -28,4 +28,6 @@ def command(
             quiet=quiet,
         )
     console.say(f"calibration: {done.calibration_note}", quiet=quiet)
+    if done.centring_note:
+        console.say(f"centring: {done.centring_note}", quiet=quiet)
     console.say(f"next: {advice(project)}", quiet=quiet)

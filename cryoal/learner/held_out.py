@@ -11,6 +11,7 @@ from cryoal.config import Config
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import match
 from cryoal.evaluation.reliability import expected_calibration_error
+from cryoal.learner.centring import Centring
 from cryoal.learner.progress import Progress
 from cryoal.model.calibration import Calibration
 from cryoal.model.committee import Committee, Member
@@ -32,8 +33,8 @@ class HeldOut:
     is_particle : int64 array, shape (N,)
     unit : int64 array, shape (N,)
         Index of the micrograph.
-    error_diameters : float64 array, shape (M,)
-        Centring errors of the matched candidates, in particle diameters.
+    offset_diameters : float64 array, shape (M, 2)
+        Labels less candidates of the matched pairs, (x, y), in particle diameters.
     n_particles : int
         Particles in the held-out regions, found or not.
     """
@@ -41,20 +42,21 @@ class HeldOut:
     logit: NDArray[np.float64]
     is_particle: NDArray[np.int64]
     unit: NDArray[np.int64]
-    error_diameters: NDArray[np.float64]
+    offset_diameters: NDArray[np.float64]
     n_particles: int
 
     def choose(self, chooser: Chooser) -> Calibration:
         """The calibration that these candidates ask for."""
         return chooser(self.logit, self.is_particle, self.unit)
 
-    def metrics(self, calibration: Calibration) -> dict[str, float]:
+    def metrics(self, calibration: Calibration, centring: Centring) -> dict[str, float]:
         """Figures for metrics.json; empty where nothing was held out."""
         if not self.n_particles or not self.logit.size:
             return {}
         curve = precision_recall_curve(self.logit, self.is_particle.astype(bool), self.n_particles)
         best_f1, threshold = curve.best_f1
         raw = 1 / (1 + np.exp(-self.logit))
+        error = np.linalg.norm(self.offset_diameters - centring.offset_diameters, axis=1)
         return {
             "candidates": int(self.logit.size),
             "particles": self.n_particles,
@@ -63,7 +65,7 @@ class HeldOut:
             "best_f1_probability": round(float(calibration(np.array([threshold]))[0]), 4) if best_f1 else float("nan"),
             "ece_before": round(expected_calibration_error(raw, self.is_particle), 4),
             "ece_after": round(expected_calibration_error(calibration(self.logit), self.is_particle), 4),
-            "median_error_diameters": round(float(np.median(self.error_diameters)), 4) if best_f1 else float("nan"),
+            "median_error_diameters": round(float(np.median(error)), 4) if best_f1 else float("nan"),
         }
 
 
@@ -80,12 +82,12 @@ def judge_held_out(
     yield Progress("judging on held-out labels", len(images), len(images))
     if not parts:
         nothing = np.empty(0, np.int64)
-        return HeldOut(np.empty(0), nothing, nothing, np.empty(0), 0)
+        return HeldOut(np.empty(0), nothing, nothing, np.empty((0, 2)), 0)
     return HeldOut(
         np.concatenate([part.logit for part in parts]),
         np.concatenate([part.is_particle for part in parts]),
         np.concatenate([part.unit for part in parts]),
-        np.concatenate([part.error_diameters for part in parts]),
+        np.concatenate([part.offset_diameters for part in parts]),
         sum(part.n_particles for part in parts),
     )
 
@@ -109,6 +111,6 @@ def _judge(image: TrainingImage, fold: int, committee: Committee, config: Config
         logit[inside],
         correct[inside].astype(np.int64),
         np.full(int(inside.sum()), unit, np.int64),
-        pairs.distance_px[matched_inside] / size,
+        ((truth[pairs.truth] - found.xy[pairs.pick]) / size)[matched_inside],
         n_particles + extra,
     )

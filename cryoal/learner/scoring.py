@@ -15,6 +15,7 @@ from cryoal.config import Config
 from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import DeviceError, FileFormatError, MicrographError, OptionError
 from cryoal.io.durable import remove_leftovers
+from cryoal.learner.centring import Centring, read_centring
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.model.calibration import Calibration
@@ -119,18 +120,20 @@ def score(project: Project, options: ScoreOptions | None = None) -> Iterator[Pro
 
 
 class Scorer:
-    """A round's committee and calibration, ready to propose candidates.
+    """A round's committee, calibration and centring, ready to propose candidates.
 
     Parameters
     ----------
     committee : Committee
     calibration : Calibration
+    centring : Centring
     config : Config
     """
 
-    def __init__(self, committee: Committee, calibration: Calibration, config: Config) -> None:
+    def __init__(self, committee: Committee, calibration: Calibration, centring: Centring, config: Config) -> None:
         self._committee = committee
         self._calibration = calibration
+        self._centring = centring
         self._config = config
         self._max_tile_px = config.picking.max_tile_px
         self._smoothing_px = config.picking.smoothing_diameters * config.preprocess.pixels_per_diameter
@@ -145,18 +148,20 @@ class Scorer:
             A file of the round is missing or broken.
         """
         members = load_members(layout.members)
-        return cls(Committee(members, device), read_calibration(layout.calibration), config)
+        calibration, centring = read_calibration(layout.calibration), read_centring(layout.centring)
+        return cls(Committee(members, device), calibration, centring, config)
 
     def __call__(self, scaled: ScaledMicrograph) -> ScoredMicrograph:
         """Candidates of one micrograph, with calibrated probabilities and embeddings."""
         size = self._config.preprocess.pixels_per_diameter
         maps = self._score(scaled)
         found = propose(maps.logits, scaled.valid, size, self._config.picking)
-        probability = self._calibration(found.member_logit.astype(np.float64)).astype(np.float32)
+        logit = found.member_logit.astype(np.float64)
+        xy = scaled.to_original(found.xy + self._centring.offset_diameters * size)
         return ScoredMicrograph(
-            scaled.to_original(found.xy).astype(np.float32),
-            probability,
-            probability.mean(axis=0),
+            np.clip(xy, 0, np.array(scaled.shape_px[::-1]) - 1).astype(np.float32),
+            self._calibration(logit).astype(np.float32),
+            self._calibration(logit.mean(axis=0)).astype(np.float32),
             maps.features_at(found.xy).astype(np.float16),
         )
 

@@ -12,6 +12,7 @@ from cryoal.data.labels import MicrographLabels, Verdict
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import LabelError, MicrographError
 from cryoal.io.durable import write_atomic
+from cryoal.learner.centring import estimate_centring
 from cryoal.learner.folds import fold_maps
 from cryoal.learner.held_out import judge_held_out
 from cryoal.learner.progress import Progress
@@ -40,13 +41,15 @@ class RoundTrained:
         How many labels of each kind it learnt from.
     metrics : mapping
         Measured on labels kept out of training.
-    calibration_note : str
+    calibration_note, centring_note : str
+        For the user; the latter is usually empty.
     """
 
     number: int
     labels: Mapping[str, int]
     metrics: Mapping[str, float]
     calibration_note: str
+    centring_note: str
 
 
 def train(project: Project, seed: int | None = None, device: str = "auto") -> Iterator[Progress | RoundTrained]:
@@ -81,13 +84,15 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
             images, {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}, config, on
         )
         calibration = held_out.choose(choose_calibration)
-        metrics = held_out.metrics(calibration)
+        centring = estimate_centring(held_out.offset_diameters)
+        metrics = held_out.metrics(calibration, centring)
         info = RoundInfo(len(members), seed, counts, {"committee": config.training.committee, "folds": folds})
         with next_round(project.layout, info) as making:
             save_members(members, making.members)
             write_atomic(making.calibration, json.dumps(calibration.to_dict(), indent=1) + "\n")
+            write_atomic(making.centring, centring.to_json())
             write_atomic(making.metrics, json.dumps(metrics, indent=1) + "\n")
-    yield RoundTrained(making.number, counts, metrics, calibration.note)
+    yield RoundTrained(making.number, counts, metrics, calibration.note, centring.note)
 
 
 def count_labels(labels: Mapping[str, MicrographLabels]) -> dict[str, int]:

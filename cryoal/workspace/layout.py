@@ -9,7 +9,7 @@
       set_aside/KEY.txt     why a micrograph could not be used
       labels.lock/          who writes labels now
       rounds.lock/          who makes a round now
-      rounds/0003/          round.json  members/*.safetensors  calibration.json  metrics.json
+      rounds/0003/          round.json  members/*.safetensors  calibration.json  centring.json  metrics.json
                             candidates/KEY.parquet  query.star  picks/KEY.star
 
 KEY is a micrograph's key (`cryoal.data.micrograph.micrograph_key`) and may hold slashes.
@@ -48,6 +48,11 @@ class RoundLayout:
     def calibration(self) -> Path:
         """Temperature and prior correction."""
         return self.folder / "calibration.json"
+
+    @property
+    def centring(self) -> Path:
+        """How the labels' centres lie against the committee's."""
+        return self.folder / "centring.json"
 
     @property
     def metrics(self) -> Path:
