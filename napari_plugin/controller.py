@@ -138,7 +138,7 @@ class Controller:
         if place.field is not None:
             fields = [one.field for one in document.queue]
             parts.append(f"field {fields.index(place.field) + 1}/{len(fields)}" if place.field in fields else "field")
-        parts.append(f"judged {judged}/{total}")
+        parts += [f"judged {judged}/{total}"] if total else []
         score = document.score_at(place.target)
         parts += [f"p = {score:.2f}"] if math.isfinite(score) else []
         parts.append("saved")
@@ -152,7 +152,8 @@ class Controller:
         if place.target is not None:
             return "F accept  D reject  S unsure  ·  click to add  ·  H help"
         if place.field is not None and not document.is_finished(place.field):
-            return "all judged: click what was missed, then Enter: this field is finished"
+            first = "click the particles in the frame" if not document.round_number else "click what was missed"
+            return f"{first}, then Enter: this field is finished"
         if document.queue and all(document.is_finished(one.field) for one in document.queue):
             return "the query is done: Retrain"
         return "N: next most uncertain field"

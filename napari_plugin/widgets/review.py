@@ -98,7 +98,9 @@ class Review(QWidget):
         counts = controller.counts()
         self._counts.setText("&nbsp; ".join(_count(word, number) for word, number in counts.items()))
         judged, total = document.progress()
-        self._progress.show_progress(judged, total, f"query: {judged} of {total} judged")
+        fields, finished = len(document.queue), sum(document.is_finished(one.field) for one in document.queue)
+        told = f"{finished} of {fields} fields finished" + (f"  ·  {judged} of {total} judged" if total else "")
+        self._progress.show_progress(judged if total else finished, total or fields, told)
         queried = document.queried(document.place.field)
         number = document.keys.index(document.place.micrograph) + 1
         why = f"chosen by {queried.reason}, utility {queried.utility:.3g}" if queried else "not in the query"
