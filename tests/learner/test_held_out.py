@@ -7,6 +7,7 @@ import torch
 from cryoal.config import Config
 from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.learner import held_out
+from cryoal.learner.centring import Centring
 from cryoal.learner.held_out import HeldOut, judge_held_out
 from cryoal.learner.progress import Progress, last_value
 from cryoal.model.calibration import Calibration
@@ -69,7 +70,7 @@ def test_candidates_inside_are_judged_and_missed_particles_counted() -> None:
 
 
 def test_the_figures_are_those_of_the_hand() -> None:
-    metrics = judged([image(0)], {0: ["member"]}).metrics(UNIT)
+    metrics = judged([image(0)], {0: ["member"]}).metrics(UNIT, Centring())
     assert metrics["candidates"] == 4
     assert metrics["particles"] == 4
     # in order of score: precision 1, 1/2, 2/3, 3/4 at recall 1/4, 1/4, 2/4, 3/4
@@ -82,7 +83,7 @@ def test_the_figures_are_those_of_the_hand() -> None:
 def test_a_part_that_every_member_learnt_from_is_not_judged() -> None:
     found = judged([image(2)], {0: ["member"], 1: ["other"], 2: []})
     assert found.logit.size == 0
-    assert found.metrics(UNIT) == {}
+    assert found.metrics(UNIT, Centring()) == {}
     assert judged([image(-1)], {0: ["member"]}).logit.size == 0
 
 
