@@ -126,7 +126,9 @@ def trial(folder, diameter, split, seed, fields=None):
             label_fields(project, folder, training, fields, np.random.default_rng([seed, 7]))
         start = time.monotonic()
         trained = last(train(project, seed))
-        return judge(project, folder, test, trained.labels["particle"], time.monotonic() - start)
+        result = judge(project, folder, test, trained.labels["particle"], time.monotonic() - start)
+    print(f"    {folder.name} test {split} seed {seed}: {result}", file=sys.stderr, flush=True)
+    return result
 
 
 def mean(results):
