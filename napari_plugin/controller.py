@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _CLICK_PX = 4.0
 _MODIFIERS = ("Shift", "Control", "Alt")
-_CENTRAL_SHARE = 0.7
+_CENTRAL_SHARE = 0.8
 _VIEW_DIAMETERS = 8.0
 _TEXT_SIZE = 9
 
@@ -50,6 +50,7 @@ class Controller:
         self.image: DisplayImage | None = None
         self._shown_key: str | None = None
         self._shown_field: object = None
+        self._fit = 1.0
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         self._double_click = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks.clear()
@@ -172,6 +173,7 @@ class Controller:
         self._shown_key = key
         if new:
             self.viewer.reset_view()
+            self._fit = min(project.shapes[key]) * self.viewer.camera.zoom
             self._shown_field = None
         fields = [one.field for one in self.document.queue if not self.document.is_finished(one.field)]
         later = [field.micrograph for field in fields if field.micrograph != key][:1]
@@ -189,17 +191,21 @@ class Controller:
                 self._centre_on(middle, max(2.4 * place.field.size, _VIEW_DIAMETERS * diameter_px))
         if place.target is None:
             return
-        for low_high, at in zip(self.scene.visible_box(), place.target, strict=True):
-            half = (low_high[1] - low_high[0]) / 2
-            if abs(at - sum(low_high) / 2) > _CENTRAL_SHARE * half:
-                self.viewer.camera.center = (0.0, place.target[1], place.target[0])
-                return
+        centre, reach = from_world(self.viewer.camera.center), _CENTRAL_SHARE * self._short_side_px() / 2
+        if max(abs(at - middle) for at, middle in zip(place.target, centre, strict=True)) > reach:
+            self._centre_on(place.target, self._short_side_px())
+
+    def _short_side_px(self) -> float:
+        """Original pixels visible along the canvas's shorter side, or a little less."""
+        return self._fit / float(self.viewer.camera.zoom)
 
     def _centre_on(self, xy: tuple[float, float], extent_px: float) -> None:
-        """Put a position in the middle, so many original pixels visible along the shorter side."""
-        self.viewer.reset_view()
+        """Show so many original pixels along the shorter side, a position in the middle; no more black than need be."""
         ny, nx = self.document.project.shapes[self.document.place.micrograph]
-        self.viewer.camera.zoom *= max(1.0, min(ny, nx) / extent_px)
+        if self.viewer.camera.zoom != self._fit / extent_px:
+            self.viewer.reset_view()
+            self._fit = min(ny, nx) * self.viewer.camera.zoom
+            self.viewer.camera.zoom *= max(1.0, min(ny, nx) / extent_px)
         half = extent_px / 2
         inside = [min(max(at, half), max(side - half, side / 2)) for at, side in zip(xy, (nx, ny), strict=True)]
         self.viewer.camera.center = (0.0, inside[1], inside[0])

@@ -147,7 +147,7 @@ def test_a_scripted_expert(
     review.rounds.out.setText(str(tmp_path / "out"))
     review.rounds.export_button.click()
     assert window.until(lambda: not review.rounds.is_busy, JOB_SECONDS)
-    picks = sorted((tmp_path / "out").rglob("*_autopick.star"))
+    picks = sorted((tmp_path / "out" / "Micrographs").glob("*_autopick.star"))
     assert len(picks) == 2
     measured = evaluate(picks[0].parent, truth, EvaluateOptions(126.0, 0.3, 1.5, None, "file")).overall
     record_property("f1", measured.f1)
