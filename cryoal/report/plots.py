@@ -138,6 +138,37 @@ def learning_curve_figure(
     return figure
 
 
+def class_averages_figure(
+    averages: NDArray[np.floating], particles: Sequence[int], pixel_size_angstrom: float, title: str = ""
+) -> Figure:
+    """Draw the averages of a 2D classification, the most populated first, each with its number of particles.
+
+    Parameters
+    ----------
+    averages : array, shape (C, n, n)
+    particles : sequence of int, length C
+    pixel_size_angstrom : float
+        Å/pixel of the averages.
+    title : str
+
+    Raises
+    ------
+    ArrayError
+        There are not as many numbers as averages.
+    """
+    if averages.ndim != 3 or len(averages) != len(particles):
+        raise ArrayError(f"averages: shape {averages.shape} with {len(particles)} numbers, expected (C, n, n) and C")
+    figure = Figure(figsize=(1.6 * len(particles), 2.3), layout="constrained")
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    panels = figure.subplots(1, len(particles), squeeze=False)[0]
+    for axes, index in zip(panels, np.argsort(-np.asarray(particles), kind="stable"), strict=True):
+        axes.imshow(averages[index], cmap="gray", interpolation="bilinear")
+        axes.set_axis_off()
+        axes.set_title(f"{particles[index]:,}", fontsize=10)
+    _scale_bar(panels[0], averages.shape[1:], pixel_size_angstrom, share=0.4)
+    return figure
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG.
 
@@ -151,10 +182,10 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=_DPI)
 
 
-def _scale_bar(axes: Axes, shape: tuple[int, int], pixel_size_angstrom: float) -> None:
-    """A bar of a round length, about a sixth of the width, in the lower left corner."""
+def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_angstrom: float, share: float = 1 / 6) -> None:
+    """A bar of a round length, at most this share of the width, in the lower left corner."""
     ny, nx = shape
-    wanted_nm = nx * pixel_size_angstrom / 10 / 6
+    wanted_nm = nx * pixel_size_angstrom / 10 * share
     power = 10.0 ** np.floor(np.log10(wanted_nm))
     length_nm = max(step * power for step in (1, 2, 5) if step * power <= wanted_nm)
     length_px = length_nm * 10 / pixel_size_angstrom

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from cryoal.errors import ArrayError, FileError
-from cryoal.report.plots import JudgedPicks, learning_curve_figure, picks_figure, save
+from cryoal.report.plots import JudgedPicks, class_averages_figure, learning_curve_figure, picks_figure, save
 
 PICKS = np.array([[10.0, 20.0], [50.0, 50.0], [90.0, 10.0]])
 TRUTH = np.array([[11.0, 20.0], [88.0, 12.0], [70.0, 70.0]])
@@ -69,6 +69,16 @@ def test_curves_that_do_not_fit_are_refused():
         learning_curve_figure([1, 2, 3, 4], {"F1": np.zeros((2, 3))})
     with pytest.raises(ArrayError, match="4 curves, expected at most 3"):
         learning_curve_figure([1], dict.fromkeys("abcd", np.zeros((1, 1))))
+
+
+def test_class_averages_come_most_populated_first(tmp_path: Path):
+    averages = np.stack([np.full((8, 8), value) for value in (1.0, 2.0, 3.0)]) + np.eye(8)
+    figure = class_averages_figure(averages, [20, 1500, 300], 3.0)
+    assert [axes.get_title() for axes in figure.axes] == ["1,500", "300", "20"]
+    assert [axes.images[0].get_array()[0, 1] for axes in figure.axes] == [2.0, 3.0, 1.0]
+    save(figure, tmp_path / "classes.png")
+    with pytest.raises(ArrayError, match="with 2 numbers"):
+        class_averages_figure(averages, [1, 2], 3.0)
 
 
 def test_a_figure_that_cannot_be_written_is_an_error(tmp_path: Path):
