@@ -69,8 +69,8 @@ class Document:
         self._round = NewestRound(self.project, self.keys)
         self.round_number, self.queue, self.scores = self._round.number, self._round.queue, self._round.scores
         self.threshold = float(threshold_for_expected_f1(self.scores)) if self.scores.size else 0.5
-        field = next((one.field for one in self.queue if not self.is_finished(one.field)), None)
-        self.go(Place(field.micrograph, field) if field else Place(self.place.micrograph))
+        self.go(Place(self.place.micrograph))
+        self.next_field(open_only=True)
 
     def marks(self, key: str | None = None) -> Marks:
         """What is to be seen on a micrograph, by default the present one."""
@@ -333,3 +333,5 @@ class Document:
             self.place = Place(self.place.micrograph, field, self._kept_target())
         else:
             self.next_field()
+        if bookmark.place.target is not None and self.place.target is None:  # judged after the bookmark was written
+            self.next_field(open_only=True)
