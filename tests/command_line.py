@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = 30
+STEPS = 20
 NAMES = ("a_05", "a_01", "a_03", "b_06", "b_07", "b_10")  # in this order in micrographs.star; digits: of sample_data
 DIAMETER = "165"
 

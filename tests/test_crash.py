@@ -58,8 +58,8 @@ class Case:
 PICKED = ("pick ws -q --threshold 0.3",)
 CASES = {
     "label": Case("label ws truth -q", labels),
-    "train": Case("train ws --members 2 -q", committee, kills=5),
-    "score": Case("score ws -q", lambda p: files(p / "ws/rounds/0002/candidates"), ("train ws --members 2 -q",), 6),
+    "train": Case("train ws --members 2 -q", committee, kills=4),
+    "score": Case("score ws -q", lambda p: files(p / "ws/rounds/0002/candidates"), ("train ws --members 2 -q",), 5),
     "query": Case("query ws -q", lambda p: files(p / "ws/rounds/0001")),
     "pick": Case("pick ws -q", picks, PICKED, 12),
     "export": Case("export ws --out out -q", lambda p: files(p / "out"), PICKED),
@@ -120,8 +120,8 @@ def test_what_is_interrupted_says_so_and_goes_on(tmp_path: Path, name: str) -> N
     calm, project = prepared(case, tmp_path / "calm"), prepared(case, tmp_path / "interrupted")
     seconds = cryoal(*case.command.split(), cwd=calm).seconds
     interrupted = 0
-    for number in range(4):
-        moment = max(EARLIEST, seconds * (number + rng.random()) / 4)
+    for number in range(3):
+        moment = max(EARLIEST, seconds * (number + rng.random()) / 3)
         ended = cryoal(*case.command.split(), cwd=project, killed_after=moment, by=signal.SIGINT)
         assert ended.status in (0, 130), ended.err
         if ended.status:

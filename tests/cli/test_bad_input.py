@@ -183,6 +183,7 @@ def test_a_workspace_of_a_newer_version(cryoal: CommandLine, tmp_path: Path) -> 
         (lambda ws: (ws / "rounds/0001/round.json").write_text("x"), "status ws", ["round.json", "train again"]),
         (lambda ws: (ws / "rounds/0001/metrics.json").unlink(), "status ws", ["metrics.json", "train again"]),
         (lambda ws: (ws / "rounds/0001/calibration.json").write_text("{}"), "score ws", ["calibration.json"]),
+        (lambda ws: (ws / "rounds/0001/centring.json").write_text("x"), "score ws", ["centring.json", "train again"]),
         (lambda ws: (ws / "rounds/0001/members/member1.safetensors").write_text("x"), "score ws", ["member1"]),
         (lambda ws: shutil.rmtree(ws / "rounds/0001/members"), "score ws", ["members", "cryoal train"]),
         (

@@ -197,13 +197,10 @@ def test_work_that_breaks_off_is_closed(monkeypatch: pytest.MonkeyPatch) -> None
     assert closed
 
 
-def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:
-    project = scored_project(tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = f"{sys.executable} -m cryoal status ws | true"
-    done = subprocess.run(
-        command, shell=True, cwd=project, env=environment, capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("command", ["--version", "status --help"])
+def test_a_reader_that_goes_away_is_no_bug(command: str) -> None:
+    pipe = f"{sys.executable} -m cryoal {command} | true"
+    done = subprocess.run(pipe, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr == ""
 
 

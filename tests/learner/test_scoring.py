@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit, logit
 
 from cryoal.errors import DeviceError, OptionError
 from cryoal.learner import scoring
@@ -38,7 +39,8 @@ def test_scoring_resumes_where_it_stopped(trained: Project) -> None:
     assert (again.scored, again.already_scored) == (0, 6)  # type: ignore[attr-defined]
     found = read_candidates(newest_round(trained.layout), "Micrographs/b_07")
     assert found.member_probability.shape == (2, len(found))
-    assert found.probability == pytest.approx(found.member_probability.mean(axis=0))
+    mean_logit = logit(found.member_probability.astype(float)).mean(axis=0)  # so few labels calibrate nothing
+    assert found.probability == pytest.approx(expit(mean_logit), rel=1e-3)
     assert ((found.xy > -0.5) & (found.xy < [415.5, 369.5])).all()
 
 
