@@ -16,6 +16,7 @@ from cryoal.io.formats import FoundPicks, read_files
 from cryoal.io.micrographs import list_micrographs
 from cryoal.io.names import NameIndex
 from cryoal.io.options import ImportOptions
+from cryoal.workspace.layout import Layout
 
 _LIST = "micrographs.star"
 _LEVELS_UP = 3
@@ -118,7 +119,8 @@ def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
     if strangers or not centres:
         named = f"{len(strangers)} micrographs it names, {strangers[0]} first, are" if strangers else "none it names is"
         raise LabelError(f"{truth}: {named} not in the micrograph list; give the right list by --micrographs")
-    found, without_truth = _by_entry(read_files([picks], reading), index)
+    handed_over = [one for one in read_files([picks], reading) if not _in_workspace(one.path, picks)]
+    found, without_truth = _by_entry(handed_over, index)
     by_key = {entry.key: entry for entry in entries}
     compared = [
         _compare(found.get(key, Picks.empty()), one, _diameter_px(by_key[key], options), options.radius_diameters)
@@ -210,6 +212,12 @@ def _by_entry(found: Sequence[FoundPicks], index: NameIndex) -> tuple[dict[str, 
         else:
             known[entry.key] = one.picks
     return known, tuple(strangers)
+
+
+def _in_workspace(path: Path, folder: Path) -> bool:
+    """Whether a file lies in a workspace below the folder, as `cryoal run` leaves one beside its picks."""
+    between = path.parents[: len(path.parts) - len(folder.parts) - 1]
+    return any(Layout(parent).settings.exists() for parent in between)
 
 
 def _diameter_px(entry: MicrographEntry, options: EvaluateOptions) -> float:

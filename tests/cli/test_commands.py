@@ -97,6 +97,8 @@ def test_every_stage_of_run_is_shown_to_its_end(cryoal: CommandLine, tmp_path: P
         "reading candidates",
     ]
     assert "give out/picks.csv to the next program" in first.out
+    figures = cryoal.ok("evaluate", "--picks", "out", "--truth", "truth", "--diameter", DIAMETER, cwd=project)
+    assert figures.splitlines()[-1].split()[:3] == ["all", first.out.split()[0], "105"]
     again = cryoal(*command, cwd=project)
     assert again.out == first.out
     assert [line.partition(":")[0] for line in again.err.splitlines()] == ["reading candidates"]
