@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from accuracy import SETS, SHARED, judge, last, truth_of
+from accuracy import SETS, SHARED, figures, judge, last, truth_of
 
 from cryoal.config import Config, TrainingConfig
 from cryoal.data.labels import Label, Origin, Verdict
@@ -56,12 +56,8 @@ def main():
         for name in options.sets:
             for share in options.shares:
                 for how, density in DENSITIES.items():
-                    r = trial(Path(projects) / name, SETS[name][0], share, density)
-                    print(
-                        f"{name} {share:.0%} of the marks ({r.labels}), {how:<20} AP {r.average_precision:.3f} "
-                        f"best F1 {r.best_f1:.3f} F1 at the chosen threshold {r.f1_at_default:.3f}",
-                        flush=True,
-                    )
+                    r = figures([trial(Path(projects) / name, SETS[name][0], share, density)])
+                    print(f"{name} {share:.0%} of the marks, {how:<20} {r}", flush=True)
 
 
 if __name__ == "__main__":
