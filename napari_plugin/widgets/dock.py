@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
@@ -68,8 +68,9 @@ class Dock(QWidget):
         if application is not None:
             application.aboutToQuit.connect(self.leave)
         workspace = os.environ.get(WORKSPACE_VARIABLE)
-        if workspace:
+        if workspace:  # `cryoal gui` opened this napari for the review, so that it may have the whole screen
             self.open(workspace)
+            QTimer.singleShot(0, lambda: _main_window(self).showMaximized())
 
     def open(self, workspace: str) -> None:
         """Open a workspace; what is wrong with it is told on the start page."""

@@ -12,6 +12,8 @@ from napari_plugin.scene import CYAN, VERMILLION, WHITE, YELLOW
 
 _CROP_DIAMETERS = 1.5
 _ICON_PX = 60
+_GAP_PX = 8
+_HEIGHT_PX = 340
 _MOST = 300
 _COLORS = {
     State.PROPOSED: YELLOW,
@@ -45,7 +47,8 @@ class Gallery(QWidget):
         self._list.setIconSize(QSize(_ICON_PX, _ICON_PX))
         self._list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self._list.setMovement(QListWidget.Movement.Static)
-        self._list.setSpacing(2)
+        self._list.setGridSize(QSize(_ICON_PX + _GAP_PX, _ICON_PX + _GAP_PX))
+        self._list.setMinimumHeight(_HEIGHT_PX)
         self._list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self._list.itemClicked.connect(self._go)
         layout = QVBoxLayout(self)
@@ -75,6 +78,7 @@ class Gallery(QWidget):
         marks, image, diameter_px = self._shown
         score = np.nan_to_num(marks.score, nan=1.0)
         rank = (np.abs(score - 0.5), -score, score)[self._order.currentIndex()]
+        rank = rank + 2 * ~marks.of(State.PROPOSED, State.ASKED)  # what is judged comes last
         low, high = image.low_pass.contrast_limits
         pixels = np.clip((image.low_pass.pixels - low) / (high - low) * 255, 0, 255).astype(np.uint8)
         side = max(4, round(_CROP_DIAMETERS * diameter_px / image.bin))
