@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py [--sets apoferritin_10146 ...] [--draws 5] [--out build/accuracy.json]
 
 Cross-validation: the micrographs are dealt out to folds in order; each fold is scored by a committee trained on the
-rest (8 of 12, 8 of 12, 4 of 5). The radius of a match is 0.3 particle diameters. Needs ../shared/data beside the repository.
+rest (8 of 12, 8 of 12, 4 of 5). The radius of a match is 0.3 particle diameters. Needs ../shared/data beside the
+repository.
 """
 
 import argparse
@@ -51,6 +52,7 @@ class Trial:
 
     @property
     def best_f1(self):
+        """Over all thresholds."""
         return precision_recall_curve(self.probability, self.correct, self.n_truth).best_f1[0]
 
 

@@ -105,11 +105,12 @@ def train_members(
     threads = torch.get_num_threads()
     lanes = min(len(tasks), len(os.sched_getaffinity(0))) if device.type == "cpu" else 1
     with ThreadPoolExecutor(lanes, "member") as pool:
-        futures = []
-        for index, (task, net) in enumerate(zip(tasks, networks, strict=True)):
-            run = _MemberRun(index, task, pixels_per_diameter, training, device, reports, stop)
-            futures.append(pool.submit(run.train, net))
         try:
+            runs = [
+                _MemberRun(index, task, pixels_per_diameter, training, device, reports, stop)
+                for index, task in enumerate(tasks)
+            ]
+            futures = [pool.submit(run.train, net) for run, net in zip(runs, networks, strict=True)]
             done, total = [0] * len(tasks), sum(task.steps for task in tasks)
             while sum(done) < total:
                 index, steps, loss = reports.get()
