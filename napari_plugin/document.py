@@ -62,8 +62,6 @@ class Document:
         self.reload()
         self._resume()
 
-    # What there is
-
     def reload(self) -> None:
         """Take up the newest round and its query."""
         self._round = NewestRound(self.project, self.keys)
@@ -112,14 +110,10 @@ class Document:
         """Judged and all candidates shown of the query."""
         judged, total = 0, 0
         for one in self.queue:
-            xy = one.candidates[one.candidates[:, 2] >= min(self.threshold, ASK_FLOOR), :2]
-            key = one.field.micrograph
-            open_ones = (
-                0
-                if self.is_finished(one.field)
-                else int(unasked(xy, self.ledger.labels(key), self.diameter_px(key)).sum())
-            )
-            judged, total = judged + len(xy) - open_ones, total + len(xy)
+            key, candidates = one.field.micrograph, one.candidates
+            xy = candidates[candidates[:, 2] >= min(self.threshold, ASK_FLOOR), :2]
+            open_ones = unasked(xy, self.ledger.labels(key), self.diameter_px(key))
+            judged, total = judged + int((~open_ones).sum()), total + len(xy)
         return judged, total
 
     def snapshot(self) -> bytes:
@@ -128,14 +122,13 @@ class Document:
         content = {"place": asdict(self.place), "labels": labels, "threshold": self.threshold}
         return json.dumps(content, default=sorted, sort_keys=True).encode()
 
-    # Going somewhere
-
     def go(self, place: Place) -> None:
         """Be at a place; without a target the nearest open proposal becomes it."""
         self.place = place
         self._moved = time.monotonic()
         if place.target is None:
-            self.place = Place(place.micrograph, place.field, self._next_target(self._centre(place)))
+            middle = place.centre(self.project.shapes[place.micrograph])
+            self.place = Place(place.micrograph, place.field, self._next_target(middle))
 
     def next_field(self, *, open_only: bool = False) -> bool:
         """Go to the next field of the queue that is not finished; False where there is none.
@@ -156,14 +149,11 @@ class Document:
     def step_micrograph(self, by: int) -> None:
         """Go to the micrograph so many places further in the list, and its first open field."""
         key = self.keys[(self.keys.index(self.place.micrograph) + by) % len(self.keys)]
-        fields = [one.field for one in self.queue if one.field.micrograph == key]
-        self.go(Place(key, next((field for field in fields if not self.is_finished(field)), None)))
+        self.go(Place(key, self._open_field_on(key)))
 
     def aim(self, xy: tuple[float, float]) -> None:
         """Make a proposal of the present micrograph the target."""
         self.place = Place(self.place.micrograph, self.place.field, xy)
-
-    # Commands
 
     def judge(self, verdict: Verdict) -> bool:
         """Judge the target and go to the next one, which may be in the next field; whether anything was decided."""
@@ -255,8 +245,6 @@ class Document:
         ny, nx = self.project.shapes[self.place.micrograph]
         return bool(-0.5 <= xy[0] < nx - 0.5 and -0.5 <= xy[1] < ny - 0.5)
 
-    # Helpers
-
     def _do(self, key: str, whats: Sequence[What], *, go_on: bool = False) -> bool:
         """Decide as one step, and find the next target; to go on is to leave a field where all is judged."""
         if not whats:
@@ -271,10 +259,6 @@ class Document:
             self.place = replace(self.place, left=left if left != self.place.field else None)
         step.before, step.after = before, self.place
         return True
-
-    def _count_unasked(self, key: str, xy: NDArray[np.float64]) -> int:
-        """How many positions the expert has said nothing about."""
-        return int(unasked(xy, self.ledger.labels(key), self.diameter_px(key)).sum())
 
     def _kept_target(self) -> tuple[float, float] | None:
         """The target, or where it is judged the nearest to it that is not."""
@@ -300,26 +284,20 @@ class Document:
         xy = marks.xy[marks.of(*_OPEN)]
         return xy[place.field.contains(xy)] if place.field else xy
 
-    def _centre(self, place: Place) -> tuple[float, float]:
-        """Middle of the field, or of the micrograph."""
-        if place.field:
-            return place.field.x + place.field.size / 2, place.field.y + place.field.size / 2
-        ny, nx = self.project.shapes[place.micrograph]
-        return nx / 2, ny / 2
-
     def _return_to(self, step: Step | None, place: object) -> bool:
         """Be where a step was made."""
         if step is None:
             return False
         if not isinstance(place, Place) or (place.field is not None and self.queried(place.field) is None):
-            place = self._place_of(step)
+            place = Place(step.micrograph, self._open_field_on(step.micrograph))
         self.go(place)
         return True
 
-    def _place_of(self, step: Step) -> Place:
-        """The micrograph of a step of an earlier session or round, and the field of the queue it lies in."""
-        fields = [one.field for one in self.queue if one.field.micrograph == step.micrograph]
-        return Place(step.micrograph, next((field for field in fields if not self.is_finished(field)), None))
+    def _open_field_on(self, key: str) -> Field | None:
+        """The first field of a micrograph that is not finished."""
+        return next(
+            (one.field for one in self.queue if one.field.micrograph == key and not self.is_finished(one.field)), None
+        )
 
     def _resume(self) -> None:
         """Go where the expert was when the bookmark was written, if it still means something."""

@@ -37,6 +37,12 @@ class Place:
         """The field that is meant by "this field is finished"."""
         return self.left or self.field
 
+    def centre(self, shape_px: tuple[int, int]) -> tuple[float, float]:
+        """Middle (x, y) of the field, or of the micrograph of shape (ny, nx)."""
+        if self.field:
+            return self.field.x + self.field.size / 2, self.field.y + self.field.size / 2
+        return shape_px[1] / 2, shape_px[0] / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:

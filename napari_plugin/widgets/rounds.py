@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from cryoal.io.formats import FORMATS
 from cryoal.learner.project import Project
+from cryoal.learner.stability import agreements, is_stable
 from cryoal.learner.status import Status, status
 from cryoal.workspace.rounds import published_rounds
 from napari_plugin.jobs import Job
@@ -112,7 +113,12 @@ class Rounds(QWidget):
             told.append(f"<b>Round {newest.number}</b>, scored {newest.scored}/{now.micrographs} micrographs")
             words = {"best_f1": "best F1", "average_precision": "average precision", "ece_after": "calibration error"}
             kept_out = [f"{word} {newest.metrics[key]:.3f}" for key, word in words.items() if key in newest.metrics]
+            kappas = agreements(self._project)
             told += ["on labels kept out of training: " + ", ".join(kept_out)] if kept_out else []
+            if kappas and kappas[-1] is not None:
+                told.append(f"agreement with the round before: κ = {kappas[-1]:.2f}")
+            if is_stable(kappas):
+                told.append("<b>The last rounds hardly differ: labelling on will change little. Export.</b>")
         else:
             told.append("<b>No round yet</b>: mark particles in the fields shown, then Retrain")
         if now.set_aside:

@@ -30,7 +30,7 @@ def needs_display() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all tests of a window, and let one pytest worker have them."""
     for item in items:
-        if "window" in getattr(item, "fixturenames", ()) and "napari_plugin" in str(item.path):
+        if {"window", "napari_dock"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.gui)
 
 

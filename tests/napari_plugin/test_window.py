@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from cryoal.data.labels import Verdict
+from cryoal.errors import UserError
 from napari_plugin.keys import KEYS
 from napari_plugin.marks import State
 from tests.napari_plugin.conftest import lines, needs_display
@@ -213,3 +215,26 @@ def test_a_second_window_is_refused_by_name(window: "Window") -> None:
     second.open(str(window.workspace))
     assert second.controller is None
     assert "napari" in second.start._message.text()
+
+
+def test_what_the_manifest_offers_opens_through_napari(
+    napari_dock: tuple[Any, Any], sample_data: Path, tmp_path: Path
+) -> None:
+    viewer, _ = napari_dock
+    ours = list(viewer.layers)
+    micrograph, truth = sample_data / "Micrographs" / "sample_01.mrc", sample_data / "truth" / "sample_01.star"
+    viewer.open(str(micrograph), plugin="cryoal")
+    (points,) = viewer.open(str(truth), plugin="cryoal")
+    viewer.open_sample("cryoal", "micrograph")
+    written = points.save(str(tmp_path / "again.star"), plugin="cryoal")
+    assert [Path(path).name for path in written] == ["again.star"]
+    (again,) = viewer.open(written[0], plugin="cryoal")
+    assert again.data == pytest.approx(points.data, abs=1e-3)
+    for bad in ("empty.star", "truncated.mrc"):
+        (tmp_path / bad).write_bytes(b"" if bad == "empty.star" else micrograph.read_bytes()[:5000])
+    (empty,) = viewer.open(str(tmp_path / "empty.star"), plugin="cryoal")
+    assert len(empty.data) == 0
+    with pytest.raises(UserError, match=r"truncated\.mrc"):
+        viewer.open(str(tmp_path / "truncated.mrc"), plugin="cryoal")
+    for layer in [one for one in viewer.layers if one not in ours]:
+        viewer.layers.remove(layer)
