@@ -55,29 +55,39 @@ def write_project(
     names: list[str] = []
     pixel_sizes: set[float] = set()
     for name, micrograph in micrographs:
-        path = out / "Micrographs" / f"{name}.mrc"
-        mrc.write(path, _stored(micrograph.pixels, np.dtype(dtype)), micrograph.pixel_size_angstrom)
-        _remove_date(path)
-        wanted = micrograph.picks.select(micrograph.picks.class_number == 1)
-        star.write(out / "truth" / f"{name}.star", {"": _coordinates(wanted)})
-        every = _coordinates(micrograph.picks) | {"rlnClassNumber": micrograph.picks.class_number}
-        star.write(out / "truth_all_species" / f"{name}.star", {"": every})
+        _write_micrograph(out, name, micrograph, np.dtype(dtype))
         names.append(f"Micrographs/{name}.mrc")
         pixel_sizes.add(micrograph.pixel_size_angstrom)
     if len(pixel_sizes) != 1:
         raise OptionError(f"pixel_size_angstrom: found {sorted(pixel_sizes)}, give micrographs of one pixel size")
-    optics_group: dict[str, list[object]] = {
+    rows: dict[str, list[object]] = {"rlnMicrographName": [*names], "rlnOpticsGroup": [1] * len(names)}
+    optics_group = _optics_group(optics, pixel_sizes.pop())
+    star.write(out / "micrographs.star", {"optics": optics_group, "micrographs": rows})
+    write_atomic(out / "diameter_angstrom.txt", f"{diameter_angstrom:.0f}\n")
+
+
+def _write_micrograph(out: Path, name: str, micrograph: SimulatedMicrograph, dtype: np.dtype[np.generic]) -> None:
+    """One micrograph and its truth."""
+    path = out / "Micrographs" / f"{name}.mrc"
+    mrc.write(path, _stored(micrograph.pixels, dtype), micrograph.pixel_size_angstrom)
+    _remove_date(path)
+    wanted = micrograph.picks.select(micrograph.picks.class_number == 1)
+    star.write(out / "truth" / f"{name}.star", {"": _coordinates(wanted)})
+    every = _coordinates(micrograph.picks) | {"rlnClassNumber": micrograph.picks.class_number}
+    star.write(out / "truth_all_species" / f"{name}.star", {"": every})
+
+
+def _optics_group(optics: Optics, pixel_size_angstrom: float) -> dict[str, list[object]]:
+    """The block data_optics."""
+    return {
         "rlnOpticsGroupName": ["opticsGroup1"],
         "rlnOpticsGroup": [1],
-        "rlnMicrographPixelSize": [*pixel_sizes],
-        "rlnMicrographOriginalPixelSize": [*pixel_sizes],
+        "rlnMicrographPixelSize": [pixel_size_angstrom],
+        "rlnMicrographOriginalPixelSize": [pixel_size_angstrom],
         "rlnVoltage": [optics.voltage_kilovolt],
         "rlnSphericalAberration": [optics.spherical_aberration_millimetre],
         "rlnAmplitudeContrast": [optics.amplitude_contrast],
     }
-    rows: dict[str, list[object]] = {"rlnMicrographName": [*names], "rlnOpticsGroup": [1] * len(names)}
-    star.write(out / "micrographs.star", {"optics": optics_group, "micrographs": rows})
-    write_atomic(out / "diameter_angstrom.txt", f"{diameter_angstrom:.0f}\n")
 
 
 def _stored(pixels: NDArray[np.float32], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
