@@ -54,7 +54,7 @@ class Controller:
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         self._double_click = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks.clear()
-        overlay = viewer.text_overlay
+        overlay = viewer.canvas.overlays.text
         overlay.visible, overlay.font_size, overlay.position, overlay.color = True, _TEXT_SIZE, "top_left", "white"
         overlay.box = True
         self.refresh()
@@ -65,7 +65,7 @@ class Controller:
         if self._on_mouse in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
         self.viewer.mouse_double_click_callbacks.extend(self._double_click)
-        self.viewer.text_overlay.visible = False
+        self.viewer.canvas.overlays.text.visible = False
 
     # What keys do
 
@@ -124,7 +124,7 @@ class Controller:
         self.scene.show_target(place.target if self.circles else None, diameter_px)
         self.scene.show_field(place.field, diameter_px)
         self._look()
-        self.viewer.text_overlay.text = self.line()
+        self.viewer.canvas.overlays.text.text = self.line()
         for listener in self.changed:
             listener()
 
@@ -173,7 +173,7 @@ class Controller:
         self._shown_key = key
         if new:
             self.viewer.reset_view()
-            self._fit = min(project.shapes[key]) * self.viewer.camera.zoom
+            self._fit = min(project.shapes[key]) * self.viewer.scene.camera.zoom
             self._shown_field = None
         fields = [one.field for one in self.document.queue if not self.document.is_finished(one.field)]
         later = [field.micrograph for field in fields if field.micrograph != key][:1]
@@ -191,24 +191,24 @@ class Controller:
                 self._centre_on(middle, max(2.4 * place.field.size, _VIEW_DIAMETERS * diameter_px))
         if place.target is None:
             return
-        centre, reach = from_world(self.viewer.camera.center), _CENTRAL_SHARE * self._short_side_px() / 2
+        centre, reach = from_world(self.viewer.scene.camera.center), _CENTRAL_SHARE * self._short_side_px() / 2
         if max(abs(at - middle) for at, middle in zip(place.target, centre, strict=True)) > reach:
             self._centre_on(place.target, self._short_side_px())
 
     def _short_side_px(self) -> float:
         """Original pixels visible along the canvas's shorter side, or a little less."""
-        return self._fit / float(self.viewer.camera.zoom)
+        return self._fit / float(self.viewer.scene.camera.zoom)
 
     def _centre_on(self, xy: tuple[float, float], extent_px: float) -> None:
         """Show so many original pixels along the shorter side, a position in the middle; no more black than need be."""
         ny, nx = self.document.project.shapes[self.document.place.micrograph]
-        if self.viewer.camera.zoom != self._fit / extent_px:
+        if self.viewer.scene.camera.zoom != self._fit / extent_px:
             self.viewer.reset_view()
-            self._fit = min(ny, nx) * self.viewer.camera.zoom
-            self.viewer.camera.zoom *= max(1.0, min(ny, nx) / extent_px)
+            self._fit = min(ny, nx) * self.viewer.scene.camera.zoom
+            self.viewer.scene.camera.zoom *= max(1.0, min(ny, nx) / extent_px)
         half = extent_px / 2
         inside = [min(max(at, half), max(side - half, side / 2)) for at, side in zip(xy, (nx, ny), strict=True)]
-        self.viewer.camera.center = (0.0, inside[1], inside[0])
+        self.viewer.scene.camera.center = (0.0, inside[1], inside[0])
 
     # What the mouse does
 
@@ -217,7 +217,7 @@ class Controller:
         start, start_px, button = from_world(event.position), event.pos, event.button
         modifiers = {name for name in _MODIFIERS if name in event.modifiers}  # vispy's keys equal their names
         dragging = button == 1 and bool(modifiers & {"Shift", "Control"})
-        viewer.camera.mouse_pan, before = not dragging, viewer.camera.mouse_pan
+        viewer.scene.camera.mouse_pan, before = not dragging, viewer.scene.camera.mouse_pan
         try:
             yield
             moved = False
@@ -227,7 +227,7 @@ class Controller:
                     self.scene.show_box((start, from_world(event.position)), self.document.diameter_px())
                 yield
         finally:
-            viewer.camera.mouse_pan = before
+            viewer.scene.camera.mouse_pan = before
         moved = moved or math.dist(event.pos, start_px) > _CLICK_PX
         self._gesture(start, from_world(event.position), button, modifiers, moved)
 

@@ -115,24 +115,24 @@ def test_clicks_accept_add_and_reject_at_the_original_pixel(window: "Window") ->
 
 
 def test_a_drag_is_no_click_and_a_double_click_does_not_zoom(window: "Window") -> None:
-    zoom, centre = window.viewer.camera.zoom, window.viewer.camera.center
+    zoom, centre = window.viewer.scene.camera.zoom, window.viewer.scene.camera.center
     start = window.at(free_spot(window))
     window.drag(start, start + QPoint(120, 0))
     assert lines(window.workspace) == []
-    assert window.viewer.camera.center != centre
+    assert window.viewer.scene.camera.center != centre
     QTest.mouseDClick(
         window.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, window.at(free_spot(window))
     )
     window.settle()
-    assert window.viewer.camera.zoom == zoom
+    assert window.viewer.scene.camera.zoom == zoom
 
 
 def test_shift_drag_rejects_all_inside_and_one_undo_takes_it_back(window: "Window") -> None:
     before = window.document.ledger.counts()
-    centre, camera = QPoint(window.canvas.width() // 2, window.canvas.height() // 2), window.viewer.camera.center
+    centre, camera = QPoint(window.canvas.width() // 2, window.canvas.height() // 2), window.viewer.scene.camera.center
     window.drag(centre - QPoint(250, 200), centre + QPoint(250, 200), SHIFT)
     assert window.document.ledger.counts()[Verdict.REJECTED] >= 2
-    assert window.viewer.camera.center == camera
+    assert window.viewer.scene.camera.center == camera
     window.key(KEY.Key_Z, CTRL)
     assert window.document.ledger.counts() == before
 

@@ -48,7 +48,7 @@ class Window:
 
     def at(self, xy: tuple[float, float]) -> QPoint:
         """Where on the canvas a position of the micrograph is drawn."""
-        camera, canvas = self.viewer.camera, self.canvas
+        camera, canvas = self.viewer.scene.camera, self.canvas
         dx, dy = xy[0] - camera.center[-1], xy[1] - camera.center[-2]
         where = QPointF(canvas.width() / 2 + dx * camera.zoom, canvas.height() / 2 + dy * camera.zoom)
         return QPoint(round(where.x()), round(where.y()))
