@@ -34,11 +34,9 @@ from cryoal.workspace.rounds import newest_round
 SAMPLE = Path(__file__).resolve().parent
 HELD_OUT = ("sample_02", "sample_08", "sample_10")  # ice crystals, a carbon edge, ethane and aggregates
 SHOWN = "sample_10"
-ROUNDS = 4  # the first is drawn at random
-FIELDS_A_ROUND = 8
-MEMBERS = 4  # an even number keeps both of two cores busy
-
-CONFIG = Config(training=TrainingConfig(members=MEMBERS))
+ROUNDS = 3  # the first is drawn at random
+FIELDS_A_ROUND = 10
+CONFIG = Config(training=TrainingConfig(members=4))  # an even number keeps both of two cores busy
 
 
 @dataclass(frozen=True)
