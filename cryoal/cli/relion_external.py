@@ -48,7 +48,7 @@ def command(
     from cryoal.config import Config
     from cryoal.learner.relion_pipeline import exit_marker, until_aborted
 
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a queue's end of time aborts the job
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's end of time aborts the job
     control = pipeline_control or folder
     # RELION shows standard error in red as an error: progress goes to the log beside it.
     with exit_marker(control), redirect_stderr(sys.stdout):

@@ -1,11 +1,12 @@
 """`cryoal relion-external` as RELION calls it, without RELION: what each input leads to, continued and refused jobs."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from cryoal.io import relion
-from cryoal.learner.relion_pipeline import FAILURE, SUCCESS
+from cryoal.learner.relion_pipeline import ABORTED, FAILURE, SUCCESS
 from tests.command_line import command_line, new_project, scored_project
 
 JOB = "External/job002/"
@@ -76,3 +77,11 @@ def test_micrographs_must_be_given(project: Path) -> None:
     line = command_line().refused("relion-external", "--o", JOB, "--diameter", "165", cwd=project)
     assert "--in_mics: is missing" in line
     assert (project / JOB / FAILURE).exists()
+
+
+def test_the_end_of_a_queue_aborts_the_job(project: Path) -> None:
+    call = (*CALL, "--diameter", "165", "--in_coords", "truth")
+    result = command_line()(*call, cwd=project, killed_after=1.0, by=signal.SIGTERM)
+    assert result.status == 130
+    assert (project / JOB / ABORTED).exists()
+    assert not (project / JOB / "autopick.star").exists()
