@@ -151,12 +151,21 @@ class QueryConfig:
         Side of a field.
     per_micrograph : int
         Largest number of fields of a query on one micrograph.
+    cold_start : str
+        Strategy while the committee has learnt too little.
+    cold_start_labels : int
+        So many particles, and so many labels of background, are enough.
+    cold_start_micrographs : int
+        At most so many micrographs, spread over the list, are looked at for blobs.
     """
 
     strategy: str = "bald"
     fields: int = 16
     field_diameters: float = 3.2
     per_micrograph: int = 2
+    cold_start: str = "typiclust"
+    cold_start_labels: int = 3
+    cold_start_micrographs: int = 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.acquisition.checks import FloatArray, IndexArray
+from cryoal.acquisition.micrographs import aggregate_groups, cost_aware_select, seconds_to_complete
 from cryoal.acquisition.selectors import foreground_probability
-from cryoal.acquisition.strategies import Strategy
-from cryoal.acquisition.units import Limits, Units, choose_units
+from cryoal.acquisition.strategies import Strategy, score_candidates
+from cryoal.acquisition.units import RANDOM, TOP_K, Limits, Units, choose_units
 from cryoal.data.candidates import CandidatePool, QueriedField
 from cryoal.data.labels import Field
 from cryoal.errors import ArrayError, OptionError
@@ -29,11 +30,14 @@ class QueriedMicrograph:
         Aggregated score; higher was asked first.
     reason : str
         Name of the strategy that chose it, or ``random``.
+    seconds : float
+        Expert seconds that completing it is expected to take.
     """
 
     micrograph: str
     utility: float
     reason: str
+    seconds: float
 
 
 def grid_fields(
@@ -158,9 +162,66 @@ def query_micrographs(
     units = Units(np.arange(size), np.zeros((size, 2)), pool.micrograph.astype(np.int64))
     share = strategy.exploration if exploration is None else exploration
     batch = choose_units(pool, units, strategy, n, rng, Limits(share, apart_px=0.0, quota=1))
+    seconds = seconds_to_complete(foreground_probability(pool), units.group, size)
     return [
-        QueriedMicrograph(pool.micrographs[i], float(batch.utility[i]), reason)
+        QueriedMicrograph(pool.micrographs[i], float(batch.utility[i]), reason, float(seconds[i]))
         for i, reason in zip(batch.indices, batch.reasons, strict=True)
+    ]
+
+
+def buy_micrographs(
+    pool: CandidatePool, strategy: Strategy, budget_seconds: float, rng: np.random.Generator
+) -> list[QueriedMicrograph]:
+    """Choose whole micrographs by utility per expert second until a budget is spent.
+
+    The strategy's exploration share of the budget goes to micrographs drawn at random first; its selector plays no
+    part.
+
+    Parameters
+    ----------
+    pool : CandidatePool
+    strategy : Strategy
+    budget_seconds : float
+        Never exceeded by the expected seconds of what is chosen (`seconds_to_complete`).
+    rng : numpy.random.Generator
+
+    Raises
+    ------
+    OptionError
+        The budget buys nothing, or the strategy gives every micrograph the same utility.
+    ArrayError
+        The pool is empty or breaks its contract.
+
+    References
+    ----------
+    Settles, Craven & Friedland 2008.
+    """
+    size = len(pool.micrographs)
+    group = pool.micrograph.astype(np.int64)
+    seconds = seconds_to_complete(foreground_probability(pool), group, size)
+    if not np.isfinite(budget_seconds) or budget_seconds < seconds.min():
+        raise OptionError(
+            f"budget: {budget_seconds:g} seconds are not enough for any micrograph, the cheapest takes about "
+            f"{seconds.min():.0f}; give more, or ask for fields"
+        )
+    order = rng.permutation(size)
+    drawn = order[np.cumsum(seconds[order]) <= strategy.exploration * budget_seconds]
+    utility, chosen = np.zeros(size), np.empty(0, np.int64)
+    left = np.setdiff1d(np.arange(size), drawn)
+    if strategy.exploration < 1 and left.size:
+        scores = score_candidates(pool, strategy, rng)
+        utility = aggregate_groups(scores, group, size, strategy.aggregation, TOP_K)
+        if np.ptp(utility) == 0 and size > 1:
+            raise OptionError(
+                f"strategy: {strategy.name} gives every micrograph the same utility, which cannot be weighed against "
+                "seconds; choose one that scores candidates, such as entropy"
+            )
+        rest = budget_seconds - float(seconds[drawn].sum())
+        chosen = left[cost_aware_select(utility[left], seconds[left], rest).indices]
+    reasons = [strategy.name] * chosen.size + [RANDOM] * drawn.size
+    return [
+        QueriedMicrograph(pool.micrographs[i], float(utility[i]), reason, float(seconds[i]))
+        for i, reason in zip([*chosen, *drawn], reasons, strict=True)
     ]
 
 

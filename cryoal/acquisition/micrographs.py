@@ -137,6 +137,25 @@ def annotation_seconds(
     return float(open_s + n_verify * verify_s + n_add * add_s)
 
 
+def seconds_to_complete(particle_probability: FloatArray, micrograph: IndexArray, n_micrographs: int) -> FloatArray:
+    """Expert seconds that completing each micrograph is expected to take, shape (n_micrographs,).
+
+    What is more likely a particle than not is verified; of the rest Σ p are expected to be particles that are added.
+
+    Parameters
+    ----------
+    particle_probability : array, shape (N,)
+        The consensus of the candidates.
+    micrograph : int array, shape (N,)
+        Of each candidate, 0 to n_micrographs − 1.
+    n_micrographs : int
+    """
+    shown = particle_probability >= 0.5
+    verify = np.bincount(micrograph, weights=shown, minlength=n_micrographs)
+    add = np.bincount(micrograph, weights=np.where(shown, 0.0, particle_probability), minlength=n_micrographs)
+    return np.array([annotation_seconds(*numbers) for numbers in zip(verify, add, strict=True)])
+
+
 def cost_aware_select(utility: ArrayLike, cost: ArrayLike, budget: float) -> Purchase:
     """Greedy choice by utility per cost, passing over what no longer fits the budget.
 

@@ -2,16 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cryoal.acquisition.fields import QueriedMicrograph, grid_fields, query_fields, query_micrographs
-from cryoal.acquisition.strategies import get_strategy
+from cryoal.acquisition.fields import (
+    QueriedMicrograph,
+    buy_micrographs,
+    grid_fields,
+    query_fields,
+    query_micrographs,
+)
+from cryoal.acquisition.micrographs import Aggregation
+from cryoal.acquisition.strategies import Strategy, get_strategy
 from cryoal.data.candidates import CandidatePool, QueriedField
 from cryoal.data.labels import Field, MicrographLabels
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import star
+from cryoal.learner.cold_start import cold_start_pool, needs_cold_start
 from cryoal.learner.project import Project
 from cryoal.learner.queries import cold_start_query, write_query
 from cryoal.workspace.candidates import is_scored, read_pool
@@ -22,11 +31,26 @@ from cryoal.workspace.rounds import published_rounds
 
 
 def ask_fields(
-    project: Project, strategy: str | None = None, n: int | None = None, seed: int | None = None
+    project: Project,
+    strategy: str | None = None,
+    n: int | None = None,
+    seed: int | None = None,
+    aggregation: str | None = None,
 ) -> tuple[Path, list[QueriedField]]:
     """Choose fields and write the query.
 
-    Before there is a scored round only `random` can choose, and does.
+    While the committee has learnt too little (`needs_cold_start`) the candidates are those of `cold_start_pool`.
+
+    Parameters
+    ----------
+    project : Project
+    strategy : str, optional
+        By default `QueryConfig.cold_start` at first, `QueryConfig.strategy` then.
+    n : int, optional
+        How many; by default `QueryConfig.fields`, or all that are left.
+    seed : int, optional
+    aggregation : str, optional
+        How candidates' scores become a field's, in place of the strategy's own (`Aggregation`).
 
     Returns
     -------
@@ -38,46 +62,62 @@ def ask_fields(
     Raises
     ------
     OptionError
-        The strategy is not known, or fewer fields are left than asked for.
+        Strategy or aggregation are not known, or fewer fields are left than asked for.
     WorkspaceError
         The newest round is not scored.
     """
     config = project.config.query
-    layout, pool = _newest_pool(project, strategy)
+    _check_names(strategy, aggregation)
     fields = open_fields(project, project.labels())
     if not fields:
         raise WorkspaceError(f"{project.layout.root}: every field is labelled; there is nothing left to ask")
     n = _checked_number(min(config.fields, len(fields)) if n is None else n, len(fields), "fields")
-    name = RANDOM if layout is None else strategy or config.strategy
-    rng = _generator(project, layout, seed)
+    source = _candidates(project, strategy, aggregation)
     open_in = Counter(field.micrograph for field in fields)
     within_quota = sum(min(number, config.per_micrograph) for number in open_in.values())
     quota = config.per_micrograph if n <= within_quota else None
-    asked = query_fields(pool, fields, get_strategy(name), n, rng, per_micrograph=quota)
-    path = query_path(project, layout)
+    rng = _generator(project, source.layout, seed)
+    asked = query_fields(source.pool, fields, source.strategy, n, rng, per_micrograph=quota)
+    path = query_path(project, source.layout)
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
         write_query(path, asked)
     return path, asked
 
 
 def ask_micrographs(
-    project: Project, strategy: str | None = None, n: int | None = None, seed: int | None = None
+    project: Project,
+    strategy: str | None = None,
+    n: int | None = None,
+    seed: int | None = None,
+    aggregation: str | None = None,
+    budget_seconds: float | None = None,
 ) -> tuple[Path, list[QueriedMicrograph]]:
-    """Choose whole micrographs and write the query; raises as `ask_fields`."""
+    """Choose whole micrographs and write the query; parameters and errors as for `ask_fields`.
+
+    With `budget_seconds` they are chosen by utility per expert second until it is spent, in place of `n`.
+    """
     config = project.config.query
-    layout, pool = _newest_pool(project, strategy)
+    _check_names(strategy, aggregation)
+    if n is not None and budget_seconds is not None:
+        raise OptionError("--fields and --budget-seconds: give one of them")
     labels = project.labels()
-    free = [i for i, key in enumerate(pool.micrographs) if key not in labels or not labels[key].complete]
+    source = _candidates(project, strategy, aggregation)
+    keys = source.pool.micrographs
+    free = [i for i, key in enumerate(keys) if key not in labels or not labels[key].complete]
     if not free:
         raise WorkspaceError(f"{project.layout.root}: every micrograph is complete; there is nothing left to ask")
-    name = RANDOM if layout is None else strategy or config.strategy
-    rest = _restrict(pool, free)
     n = _checked_number(min(config.fields, len(free)) if n is None else n, len(free), "micrographs")
-    asked = query_micrographs(rest, get_strategy(name), n, _generator(project, layout, seed))
-    path = query_path(project, layout)
+    pool = _restrict(source.pool, free)
+    rng = _generator(project, source.layout, seed)
+    if budget_seconds is None:
+        asked = query_micrographs(pool, source.strategy, n, rng)
+    else:
+        asked = buy_micrographs(pool, source.strategy, budget_seconds, rng)
+    path = query_path(project, source.layout)
     columns: Mapping[str, Sequence[object]] = {
         "rlnMicrographName": [one.micrograph for one in asked],
         "cryoalUtility": [one.utility for one in asked],
+        "cryoalSeconds": [one.seconds for one in asked],
         "cryoalReason": [one.reason for one in asked],
     }
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
@@ -117,26 +157,52 @@ def _overlap(a: Field, b: Field) -> bool:
     return abs(centre[0]) < reach and abs(centre[1]) < reach
 
 
-def _newest_pool(project: Project, strategy: str | None) -> tuple[RoundLayout | None, CandidatePool]:
-    """The newest round's candidates; no round and an empty pool before there is one."""
-    usable = [entry.key for entry in project.usable()]
-    if strategy is not None:
-        get_strategy(strategy)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a query chooses from, and how."""
+
+    layout: RoundLayout | None
+    pool: CandidatePool
+    strategy: Strategy
+
+
+def _candidates(project: Project, strategy: str | None, aggregation: str | None) -> _Source:
+    """The newest round's candidates, or those of the cold start, and the strategy."""
     rounds = published_rounds(project.layout)
-    if not rounds:
-        if strategy not in (None, RANDOM):
-            raise OptionError(
-                f"--strategy: {strategy} needs a committee; run cryoal train and score, or give --strategy {RANDOM}"
-            )
-        empty = (np.empty(shape, np.float32) for shape in ((0, 2), (2, 0, 2), (0, 1)))
-        return None, CandidatePool(tuple(usable), np.empty(0, np.int32), *empty)
-    newest = rounds[-1]
-    scored = [key for key in usable if is_scored(newest, key)]
+    newest = rounds[-1] if rounds else None
+    is_cold = newest is None or needs_cold_start(project.labels(), project.config.query)
+    pool = cold_start_pool(project) if newest is None or is_cold else _scored_pool(project, newest)
+    by_default = project.config.query.cold_start if is_cold else project.config.query.strategy
+    if not len(pool) and is_cold and strategy is None:
+        by_default = RANDOM
+    chosen = get_strategy(strategy or by_default)
+    if is_cold and chosen.min_members > 1:
+        enough = project.config.query.cold_start_labels
+        raise OptionError(
+            f"--strategy: {chosen.name} needs a committee that has learnt from {enough} particles and {enough} labels "
+            f"of background; label more, or give --strategy {by_default}"
+        )
+    if aggregation is not None:
+        chosen = replace(chosen, aggregation=Aggregation(aggregation))
+    return _Source(newest, pool, chosen)
+
+
+def _scored_pool(project: Project, newest: RoundLayout) -> CandidatePool:
+    """The candidates of a round on the micrographs that are usable."""
+    scored = [entry.key for entry in project.usable() if is_scored(newest, entry.key)]
     if not scored:
         raise WorkspaceError(
             f"{project.layout.root}: round {newest.number} has not scored any micrograph; run cryoal score"
         )
-    return newest, read_pool(newest, scored)
+    return read_pool(newest, scored)
+
+
+def _check_names(strategy: str | None, aggregation: str | None) -> None:
+    """Refuse what is not known, before anything is read."""
+    if strategy is not None:
+        get_strategy(strategy)
+    if aggregation is not None and aggregation not in list(Aggregation):
+        raise OptionError(f"--aggregation: {aggregation!r} is not known; give one of {', '.join(Aggregation)}")
 
 
 def _restrict(pool: CandidatePool, micrographs: Sequence[int]) -> CandidatePool:

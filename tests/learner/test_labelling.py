@@ -11,7 +11,7 @@ from cryoal.learner.asking import ask_fields
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.project import Project
 from cryoal.workspace.journal import read_journal
-from tests.learner.workspaces import label, new_workspace, publish_round, say
+from tests.learner.workspaces import label, new_workspace, publish_round, say, teach
 
 KEY = "Micrographs/a_01"
 
@@ -87,7 +87,7 @@ def test_a_complete_micrograph_without_particles(project: Project) -> None:
 
 
 def test_a_query_takes_what_lies_in_its_fields(project: Project) -> None:
-    query, asked = ask_fields(project, n=10)
+    query, asked = ask_fields(project, "random", n=10)
     added = import_labels(project, LabelImport((truth(project),), query=query)).added
     labels = project.labels()
     assert added["complete field"] == 10
@@ -102,6 +102,7 @@ def test_a_query_takes_what_lies_in_its_fields(project: Project) -> None:
 
 def test_fields_that_bald_chose_are_no_random_sample(project: Project) -> None:
     publish_round(project, {one.key: [(100, 100, 0.5), (300, 200, 0.2)] for one in project.entries})
+    teach(project)
     query, asked = ask_fields(project, "bald", n=8)
     import_labels(project, LabelImport((truth(project),), query=query))
     drawn = {field for one in project.labels().values() for field in one.random_fields}

@@ -47,6 +47,17 @@ def label(x: float, y: float, verdict: str = "particle", origin: str = "answer",
     return Label(x, y, Verdict(verdict), Origin(origin), number)
 
 
+def teach(project: Project, key: str = "Micrographs/a_01") -> None:
+    """Journal as many labels as end the cold start."""
+    enough = project.config.query.cold_start_labels
+    said = [
+        label(40.0 * (i + 1), 30.0 * (1 + (verdict == "rejected")), verdict)
+        for i in range(enough)
+        for verdict in ("particle", "rejected")
+    ]
+    say(project, key, *said)
+
+
 def publish_round(project: Project, candidates: dict[str, list[tuple[float, float, float]]]) -> None:
     """Publish a round that proposes x, y and probability, and scored only the micrographs named."""
     with next_round(project.layout, RoundInfo(2, 0, {})) as making:

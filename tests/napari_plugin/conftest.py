@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cryoal.config import Config, QueryConfig
 from cryoal.io.relion import read as read_star
 from cryoal.learner.asking import ask_fields
 from cryoal.learner.project import NewWorkspace, Project, create
@@ -63,7 +65,8 @@ def template(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             truth = next(iter(read_star(sample_data / "truth" / f"{Path(entry.key).name}.star").values()))
             write_candidates(making, entry.key, proposals(truth.xy, project.shapes[entry.key], rng))
         making.metrics.write_text(json.dumps({"best_f1": 0.8, "average_precision": 0.85, "ece_after": 0.04}))
-    ask_fields(project, n=FIELDS)
+    no_cold_start = Config(query=QueryConfig(cold_start_labels=0))
+    ask_fields(replace(project, config=no_cold_start), n=FIELDS)
     return root
 
 
