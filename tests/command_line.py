@@ -162,7 +162,7 @@ def _scored() -> Path:
     project, cryoal = new_project(folder), command_line()
     for command in (
         f"init ws --micrographs micrographs.star --diameter {DIAMETER}",
-        "query ws --fields 10",
+        "query ws --fields 10 --strategy random",
         "label ws truth --query ws/query.star",
         "train ws --members 2",
         "score ws",

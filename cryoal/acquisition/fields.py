@@ -197,8 +197,7 @@ def buy_micrographs(
     Settles, Craven & Friedland 2008.
     """
     size = len(pool.micrographs)
-    group = pool.micrograph.astype(np.int64)
-    seconds = seconds_to_complete(foreground_probability(pool), group, size)
+    seconds = seconds_to_complete(foreground_probability(pool), pool.micrograph.astype(np.int64), size)
     if not np.isfinite(budget_seconds) or budget_seconds < seconds.min():
         raise OptionError(
             f"budget: {budget_seconds:g} seconds are not enough for any micrograph, the cheapest takes about "
@@ -209,13 +208,7 @@ def buy_micrographs(
     utility, chosen = np.zeros(size), np.empty(0, np.int64)
     left = np.setdiff1d(np.arange(size), drawn)
     if strategy.exploration < 1 and left.size:
-        scores = score_candidates(pool, strategy, rng)
-        utility = aggregate_groups(scores, group, size, strategy.aggregation, TOP_K)
-        if np.ptp(utility) == 0 and size > 1:
-            raise OptionError(
-                f"strategy: {strategy.name} gives every micrograph the same utility, which cannot be weighed against "
-                "seconds; choose one that scores candidates, such as entropy"
-            )
+        utility = _micrograph_utility(pool, strategy, rng)
         rest = budget_seconds - float(seconds[drawn].sum())
         chosen = left[cost_aware_select(utility[left], seconds[left], rest).indices]
     reasons = [strategy.name] * chosen.size + [RANDOM] * drawn.size
@@ -223,6 +216,19 @@ def buy_micrographs(
         QueriedMicrograph(pool.micrographs[i], float(utility[i]), reason, float(seconds[i]))
         for i, reason in zip([*chosen, *drawn], reasons, strict=True)
     ]
+
+
+def _micrograph_utility(pool: CandidatePool, strategy: Strategy, rng: np.random.Generator) -> FloatArray:
+    """Aggregated scores of whole micrographs."""
+    size = len(pool.micrographs)
+    scores = score_candidates(pool, strategy, rng)
+    utility = aggregate_groups(scores, pool.micrograph.astype(np.int64), size, strategy.aggregation, TOP_K)
+    if np.ptp(utility) == 0 and size > 1:
+        raise OptionError(
+            f"strategy: {strategy.name} gives every micrograph the same utility, which cannot be weighed against "
+            "seconds; choose one that scores candidates, such as entropy"
+        )
+    return utility
 
 
 def assign_candidates(pool: CandidatePool, fields: Sequence[Field]) -> IndexArray:

@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike
 from cryoal.acquisition.checks import checked_count, checked_indices
 from cryoal.errors import ArrayError
 
+WINDOW = 3
+"""How many successive agreements decide."""
+
 
 def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float | None:
     """Cohen's kappa of two predictions on a fixed stop set, (p_o − p_e) / (1 − p_e).
@@ -42,7 +45,7 @@ def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float | None:
     return (float(np.mean(first == second)) - by_chance) / (1.0 - by_chance)
 
 
-def stabilised_round(kappas: Sequence[float | None], window: int = 3, threshold: float = 0.99) -> int | None:
+def stabilised_round(kappas: Sequence[float | None], window: int = WINDOW, threshold: float = 0.99) -> int | None:
     """First round at which predictions have stabilised: the mean of the last kappas reaches the threshold.
 
     Parameters

@@ -20,7 +20,7 @@ def command(
     project = Project.open(workspace, configured(members, committee))
     done = console.run(train(project, seed, device), quiet=quiet)
     console.say(f"round {done.number}: learnt from {console.listed(done.labels)}", quiet=quiet)
-    if done.metrics:
+    if "best_f1" in done.metrics:
         m = done.metrics
         console.say(
             f"on labels kept out of training: best F1 {m['best_f1']:.3f}, average precision "

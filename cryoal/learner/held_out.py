@@ -1,6 +1,6 @@
 """What members say of labels they did not learn from: the only ground for calibration and reported figures."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from cryoal.config import Config
+from cryoal.data.labels import Field
 from cryoal.evaluation.curves import precision_recall_curve
-from cryoal.evaluation.matching import match
+from cryoal.evaluation.matching import Match, match
 from cryoal.evaluation.reliability import expected_calibration_error
+from cryoal.learner.audit import AuditedField
 from cryoal.learner.centring import Centring
 from cryoal.learner.progress import Progress
 from cryoal.model.calibration import Calibration
@@ -37,6 +39,8 @@ class HeldOut:
         Labels less candidates of the matched pairs, (x, y), in particle diameters.
     n_particles : int
         Particles in the held-out regions, found or not.
+    audited : tuple of AuditedField
+        Fields drawn at random inside them.
     """
 
     logit: NDArray[np.float64]
@@ -44,6 +48,7 @@ class HeldOut:
     unit: NDArray[np.int64]
     offset_diameters: NDArray[np.float64]
     n_particles: int
+    audited: tuple[AuditedField, ...] = ()
 
     def choose(self, chooser: Chooser) -> Calibration:
         """The calibration that these candidates ask for."""
@@ -70,15 +75,23 @@ class HeldOut:
 
 
 def judge_held_out(
-    images: Sequence[TrainingImage], members: Mapping[int, Sequence[Member]], config: Config, device: torch.device
+    images: Sequence[TrainingImage],
+    members: Mapping[int, Sequence[Member]],
+    config: Config,
+    device: torch.device,
+    random_fields: Sequence[Collection[Field]] = (),
 ) -> Generator[Progress, None, HeldOut]:
-    """Score each image by the members that did not learn from parts of it, and judge their candidates there."""
+    """Score each image by the members that did not learn from parts of it, and judge their candidates there.
+
+    `random_fields` are, for each image, the complete fields that were drawn at random.
+    """
     committees = {fold: Committee(some, device) for fold, some in members.items() if some}
     parts = []
     for done, image in enumerate(images):
         yield Progress("judging on held-out labels", done, len(images))
         here = [fold for fold in map(int, np.unique(image.folds)) if fold in committees]
-        parts += [_judge(image, fold, committees[fold], config, done) for fold in here]
+        drawn = random_fields[done] if random_fields else ()
+        parts += [_judge(image, fold, committees[fold], config, done, drawn) for fold in here]
     yield Progress("judging on held-out labels", len(images), len(images))
     if not parts:
         nothing = np.empty(0, np.int64)
@@ -89,10 +102,13 @@ def judge_held_out(
         np.concatenate([part.unit for part in parts]),
         np.concatenate([part.offset_diameters for part in parts]),
         sum(part.n_particles for part in parts),
+        tuple(one for part in parts for one in part.audited),
     )
 
 
-def _judge(image: TrainingImage, fold: int, committee: Committee, config: Config, unit: int) -> HeldOut:
+def _judge(
+    image: TrainingImage, fold: int, committee: Committee, config: Config, unit: int, drawn: Collection[Field]
+) -> HeldOut:
     """One region."""
     region = image.maps.judged & (image.folds == fold)
     size = config.preprocess.pixels_per_diameter
@@ -113,4 +129,23 @@ def _judge(image: TrainingImage, fold: int, committee: Committee, config: Config
         np.full(int(inside.sum()), unit, np.int64),
         ((truth[pairs.truth] - found.xy[pairs.pick]) / size)[matched_inside],
         n_particles + extra,
+        tuple(_audit(image, fold, sorted(drawn), found.xy, logit, pairs, size)),
     )
+
+
+def _audit(
+    image: TrainingImage,
+    fold: int,
+    drawn: Sequence[Field],
+    found_xy: NDArray[np.float64],
+    logit: NDArray[np.float64],
+    pairs: Match,
+    size: int,
+) -> Iterator[AuditedField]:
+    """The randomly drawn fields of a fold."""
+    scaled = image.scaled
+    middles = np.array([(one.x + one.size / 2, one.y + one.size / 2) for one in drawn]).reshape(-1, 2)
+    found, truth = scaled.to_original(found_xy), scaled.to_original(image.maps.particles)
+    for field, is_here in zip(drawn, at(image.folds == fold, scaled.to_scaled(middles)), strict=True):
+        if is_here:
+            yield AuditedField.judge(field, size * scaled.scale[0], found, truth, logit, pairs)

@@ -17,13 +17,13 @@ _SAMPLE = 40
 _PARTICLE = 0.5
 
 
-def agreements(project: Project) -> list[float | None]:
+def agreements(project: Project, newest: int | None = None) -> list[float | None]:
     """Cohen's kappa of each round with the one before, on micrographs spread over the list that both have scored.
 
     The positions are the candidates of the later round; where the earlier one proposes nothing within the match
-    radius, it says background. None where there is nothing to compare.
+    radius, it says background. None where there is nothing to compare. With `newest`, of so many pairs only.
     """
-    rounds = published_rounds(project.layout)
+    rounds = published_rounds(project.layout)[-(newest + 1) if newest else 0 :]
     return [_agreement(project, earlier, later) for earlier, later in pairwise(rounds)]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryoal.errors import FileFormatError
+from cryoal.learner.outlook import Outlook, outlook
 from cryoal.learner.project import Project
 from cryoal.learner.queries import asks_fields, cold_start_query
 from cryoal.learner.training import count_labels
@@ -52,6 +53,8 @@ class Status:
     rounds : tuple of RoundStatus
     advice : str
         What to do next.
+    outlook : Outlook, optional
+        Whether another round is likely to pay; None before there is one.
     """
 
     micrographs: int
@@ -59,6 +62,7 @@ class Status:
     labels: Mapping[str, int]
     rounds: tuple[RoundStatus, ...]
     advice: str
+    outlook: Outlook | None
 
 
 def status(project: Project) -> Status:
@@ -72,7 +76,8 @@ def status(project: Project) -> Status:
     aside = read_set_aside(project.layout)
     usable = [entry.key for entry in project.entries if entry.key not in aside]
     rounds = tuple(_round(one, usable) for one in published_rounds(project.layout))
-    return Status(len(project.entries), aside, count_labels(project.labels()), rounds, advice(project))
+    labels = count_labels(project.labels())
+    return Status(len(project.entries), aside, labels, rounds, advice(project), outlook(project))
 
 
 def advice(project: Project) -> str:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryoal.config import TrainingConfig
-from cryoal.data.labels import MicrographLabels, Verdict
+from cryoal.data.labels import Field, MicrographLabels, Verdict
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import LabelError, MicrographError
 from cryoal.io.durable import write_atomic
+from cryoal.learner.audit import audit_json
 from cryoal.learner.centring import estimate_centring
+from cryoal.learner.drift import embedding_alignment
 from cryoal.learner.folds import fold_maps
 from cryoal.learner.held_out import judge_held_out
 from cryoal.learner.progress import Progress
@@ -24,7 +26,7 @@ from cryoal.model.devices import device_named
 from cryoal.model.patches import TrainingImage, label_maps
 from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, train_members
 from cryoal.workspace.lock import writer_lock
-from cryoal.workspace.rounds import RoundInfo, next_round
+from cryoal.workspace.rounds import RoundInfo, next_round, published_rounds
 from cryoal.workspace.set_aside import take_back
 
 _DROPOUT_FOLDS = 5
@@ -69,7 +71,7 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
     if not counts["particle"]:
         raise LabelError(f"{project.layout.root}: no particle is labelled yet; run cryoal label, or label in napari")
     with writer_lock(project.layout.rounds_lock, "cryoal train"):
-        images, folds = yield from _training_images(project, labels, seed)
+        images, folds, random_fields = yield from _training_images(project, labels, seed)
         tasks = _tasks(project, images, folds, seed)
         trained: list[TrainedMember] = []
         config = project.config
@@ -80,17 +82,20 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
             else:
                 yield Progress("training", report.done, report.total)
         members = _members(trained, config.training, seed)
-        held_out = yield from judge_held_out(
-            images, {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}, config, on
-        )
+        without = {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}
+        held_out = yield from judge_held_out(images, without, config, on, random_fields)
         calibration = held_out.choose(choose_calibration)
         centring = estimate_centring(held_out.offset_diameters)
         metrics = held_out.metrics(calibration, centring)
+        earlier = published_rounds(project.layout)
+        if earlier and (alignment := embedding_alignment(earlier[-1], members, images, config, on)) is not None:
+            metrics["embedding_cka"] = round(alignment, 4)
         info = RoundInfo(len(members), seed, counts, {"committee": config.training.committee, "folds": folds})
         with next_round(project.layout, info) as making:
             save_members(members, making.members)
             write_atomic(making.calibration, json.dumps(calibration.to_dict(), indent=1) + "\n")
             write_atomic(making.centring, centring.to_json())
+            write_atomic(making.audit, audit_json(one.calibrated(calibration) for one in held_out.audited))
             write_atomic(making.metrics, json.dumps(metrics, indent=1) + "\n")
     yield RoundTrained(making.number, counts, metrics, calibration.note, centring.note)
 
@@ -105,8 +110,8 @@ def count_labels(labels: Mapping[str, MicrographLabels]) -> dict[str, int]:
 
 def _training_images(
     project: Project, labels: Mapping[str, MicrographLabels], seed: int
-) -> Generator[Progress, None, tuple[list[TrainingImage], int]]:
-    """Read the labelled micrographs and deal them out to folds; also the number of folds."""
+) -> Generator[Progress, None, tuple[list[TrainingImage], int, list[frozenset[Field]]]]:
+    """Read the labelled micrographs and deal them out to folds; also their number, and the randomly drawn fields."""
     config, size = project.config, project.config.preprocess.pixels_per_diameter
     project.check_reachable()
     entries = _learnt_from(project, labels, seed)
@@ -128,7 +133,8 @@ def _training_images(
     wanted = config.training.members if config.training.committee == "ensemble" else _DROPOUT_FOLDS
     leave_out, folds = fold_maps(scaled, used, maps, max(wanted, 2), np.random.default_rng(seed))
     built = zip(scaled, maps, leave_out, strict=True)
-    return [TrainingImage.build(one, of_labels, fold) for one, of_labels, fold in built], folds
+    images = [TrainingImage.build(one, of_labels, fold) for one, of_labels, fold in built]
+    return images, folds, [one.random_fields for one in used]
 
 
 def _learnt_from(project: Project, labels: Mapping[str, MicrographLabels], seed: int) -> list[MicrographEntry]:

@@ -60,6 +60,11 @@ class RoundLayout:
         return self.folder / "metrics.json"
 
     @property
+    def audit(self) -> Path:
+        """What was said of randomly drawn, completely labelled fields."""
+        return self.folder / "audit.json"
+
+    @property
     def query(self) -> Path:
         """What to ask next."""
         return self.folder / "query.star"

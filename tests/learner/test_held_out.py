@@ -1,10 +1,13 @@
 """Judging on held-out labels, against a case worked out by hand."""
 
+from collections.abc import Generator
+
 import numpy as np
 import pytest
 import torch
 
 from cryoal.config import Config
+from cryoal.data.labels import Field
 from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.learner import held_out
 from cryoal.learner.centring import Centring
@@ -49,13 +52,17 @@ def _hand_made_scores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def judged(images: list[TrainingImage], folds: dict[int, list[object]]) -> HeldOut:
     """The judgement, without its progress."""
-    work = judge_held_out(images, folds, Config(), torch.device("cpu"))  # type: ignore[arg-type]
+    return finished(judge_held_out(images, folds, Config(), torch.device("cpu")))  # type: ignore[arg-type]
+
+
+def finished(work: Generator[Progress, None, HeldOut]) -> HeldOut:
+    """Drive it to its end."""
     reports = []
     while True:
         try:
             reports.append(next(work))
         except StopIteration as stop:
-            assert reports[-1] == Progress(reports[-1].stage, len(images), len(images))
+            assert reports[-1].done == reports[-1].total
             return stop.value
 
 
@@ -118,3 +125,18 @@ def test_last_value_returns_the_result() -> None:
     with pytest.raises(StopIteration) as stop:
         next(driven)
     assert stop.value.value == "result"
+
+
+def test_random_fields_are_audited() -> None:
+    left, right = Field("m", 0, 0, 100), Field("m", 100, 0, 100)
+    folds = {0: ["member"], 1: ["other"]}
+    work = judge_held_out([image(0)], folds, Config(), torch.device("cpu"), [{left, right}])  # type: ignore[arg-type, dict-item]
+    (audited,) = finished(work).audited  # the right half was learnt from
+    assert audited.field == left
+    order = np.argsort(-audited.candidates)
+    assert audited.candidates[order] == pytest.approx([3, 2, 1, 0.5], abs=1e-4)
+    assert audited.is_particle[order].tolist() == [True, False, True, True]
+    assert np.sort(audited.particles) == pytest.approx([-np.inf, 1, 3], abs=1e-4)
+    narrow = Field("m", 0, 0, 98.5)  # the candidate at 97 lies at its rim
+    work = judge_held_out([image(0)], folds, Config(), torch.device("cpu"), [{narrow}])  # type: ignore[arg-type, dict-item]
+    assert sorted(finished(work).audited[0].candidates) == pytest.approx([1, 2, 3], abs=1e-4)
