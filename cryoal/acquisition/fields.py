@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.acquisition.checks import FloatArray, IndexArray
+from cryoal.acquisition.choosing import score_candidates
 from cryoal.acquisition.micrographs import aggregate_groups, cost_aware_select, seconds_to_complete
 from cryoal.acquisition.selectors import foreground_probability
-from cryoal.acquisition.strategies import Strategy, score_candidates
+from cryoal.acquisition.strategies import Strategy
 from cryoal.acquisition.units import RANDOM, TOP_K, Limits, Units, choose_units
 from cryoal.data.candidates import CandidatePool, QueriedField
 from cryoal.data.labels import Field

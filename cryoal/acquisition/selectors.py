@@ -70,6 +70,7 @@ def stochastic_selector(noise: Noise, beta: float = 1.0) -> BatchSelector:
     def select(scores: FloatArray, pool: CandidatePool, n: int, rng: np.random.Generator) -> IndexArray:
         return stochastic_batch(scores, rng.gumbel(size=scores.size), beta, n, noise).indices
 
+    select.__doc__ = f"Sampled by score: {noise} noise{'' if beta == 1 else f' of coldness {beta:g}'}."
     return select
 
 
@@ -90,6 +91,7 @@ def stratified_selector(within: BatchSelector, share: float = 0.5) -> BatchSelec
         ]
         return interleave(chosen)
 
+    select.__doc__ = f"Half from p̄ ≥ {FOREGROUND}, evenly over the classes, half from below; in each: {within.__doc__}"
     return select
 
 

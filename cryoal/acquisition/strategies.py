@@ -17,20 +17,15 @@ the chosen set). A new one, from any package, is a `Strategy` named by an entry 
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-import numpy as np
-
 from cryoal.acquisition import pool_scores as score
 from cryoal.acquisition import selectors as choose
-from cryoal.acquisition.checks import FloatArray, IndexArray, checked_vector
 from cryoal.acquisition.committee import consensus_kl, variation_ratio, vote_entropy
 from cryoal.acquisition.micrographs import Aggregation
 from cryoal.acquisition.pool_scores import AcquisitionFunction
-from cryoal.acquisition.selectors import BatchSelector, constrained_batch
-from cryoal.acquisition.spatial import Spacing
+from cryoal.acquisition.selectors import BatchSelector
 from cryoal.acquisition.stochastic import Noise
 from cryoal.acquisition.uncertainty import least_confidence, margin_uncertainty
-from cryoal.data.candidates import CandidatePool
-from cryoal.errors import ArrayError, OptionError
+from cryoal.errors import OptionError
 
 ENTRY_POINT_GROUP = "cryoal.strategies"
 
@@ -49,6 +44,8 @@ class Strategy:
         One sentence.
     reference : str
         Where it comes from.
+    formula : str
+        The score of a candidate, for the docs; p̄ is the consensus, p_k member k.
     aggregation : Aggregation
         How candidates' scores become a field's or a micrograph's.
     exploration : float
@@ -64,6 +61,7 @@ class Strategy:
     selector: BatchSelector
     description: str
     reference: str
+    formula: str = "0"
     aggregation: Aggregation = Aggregation.TOPK_MEAN
     exploration: float = 0.1
     includes_empty: bool = False
@@ -94,67 +92,6 @@ def strategy_names() -> list[str]:
     return [*STRATEGIES, *others]
 
 
-def score_candidates(pool: CandidatePool, strategy: Strategy, rng: np.random.Generator) -> FloatArray:
-    """Scores of the candidates by the strategy's acquisition function, shape (N,), checked.
-
-    Raises
-    ------
-    ArrayError
-        The pool is empty or breaks the acquisition function's contract.
-    OptionError
-        The committee is too small for the strategy.
-    """
-    if not len(pool):
-        raise ArrayError("pool: no candidates; score micrographs first, or use the strategy random on fields")
-    members = pool.probability.shape[0]
-    if members < strategy.min_members:
-        raise OptionError(
-            f"strategy: {strategy.name} measures disagreement and needs {strategy.min_members} members, the committee "
-            f"has {members}; train with --members 5, or use entropy"
-        )
-    return checked_vector(strategy.acquisition(pool, rng), f"scores of {strategy.name}", length=len(pool))
-
-
-def choose_candidates(
-    pool: CandidatePool,
-    strategy: Strategy,
-    n: int,
-    rng: np.random.Generator,
-    *,
-    min_distance_px: float = 0.0,
-    per_micrograph: int | None = None,
-) -> IndexArray:
-    """Choose candidates one by one, regardless of fields.
-
-    Parameters
-    ----------
-    pool : CandidatePool
-    strategy : Strategy
-    n : int
-        How many; fewer are returned only where distance and quota leave no more.
-    rng : numpy.random.Generator
-    min_distance_px : float
-        Smallest distance within a micrograph.
-    per_micrograph : int, optional
-        Largest number from one micrograph.
-
-    Returns
-    -------
-    int64 array
-        Indices into the pool, in the order of choice.
-
-    Raises
-    ------
-    ArrayError, OptionError
-        As `score_candidates`; or n is below 1 or larger than the pool.
-    """
-    scores = score_candidates(pool, strategy, rng)
-    if not 1 <= n <= len(pool):
-        raise OptionError(f"n: {n} candidates asked for, the pool has {len(pool)}; ask for 1 to {len(pool)}")
-    spacing = Spacing(pool.xy.astype(np.float64), pool.micrograph, min_distance_px, per_micrograph)
-    return constrained_batch(scores, pool, strategy.selector, n, rng, spacing)
-
-
 _TABLE = (
     Strategy("random", score.score_constant, choose.select_random, "Uniformly at random", "baseline", exploration=1.0),
     Strategy(
@@ -163,6 +100,7 @@ _TABLE = (
         choose.select_foreground_random,
         "At random, half where the consensus sees a particle, half elsewhere",
         "Lüth et al. 2025 (nnActive)",
+        "1 − p̄₀",
         aggregation=Aggregation.MAX,
         includes_empty=True,
     ),
@@ -172,6 +110,7 @@ _TABLE = (
         choose.select_top,
         "The most probable particles first",
         "baseline; blob proposals",
+        "1 − p̄₀",
     ),
     Strategy(
         "entropy",
@@ -179,9 +118,15 @@ _TABLE = (
         choose.select_spread,
         "Entropy of the consensus, spread by k-center",
         "Settles 2009",
+        "H[p̄] = −Σ_c p̄_c ln p̄_c",
     ),
     Strategy(
-        "entropy-top", score.score_entropy, choose.select_top, "Entropy of the consensus, not spread", "Settles 2009"
+        "entropy-top",
+        score.score_entropy,
+        choose.select_top,
+        "Entropy of the consensus, not spread",
+        "Settles 2009",
+        "H[p̄]",
     ),
     Strategy(
         "least-confidence",
@@ -189,6 +134,7 @@ _TABLE = (
         choose.select_spread,
         "One minus the largest probability (two classes: the ranking of entropy)",
         "Lewis & Gale 1994",
+        "1 − max_c p̄_c",
     ),
     Strategy(
         "margin",
@@ -196,6 +142,7 @@ _TABLE = (
         choose.select_spread,
         "Smallest lead of the first class (two classes: the ranking of entropy)",
         "Scheffer et al. 2001",
+        "1 − (p̄₍₁₎ − p̄₍₂₎)",
     ),
     Strategy(
         "vote-entropy",
@@ -203,6 +150,7 @@ _TABLE = (
         choose.select_spread,
         "Entropy of the members' votes",
         "Engelson & Dagan 1996",
+        "−Σ_c (V_c/K) ln (V_c/K)",
         min_members=2,
     ),
     Strategy(
@@ -211,6 +159,7 @@ _TABLE = (
         choose.select_spread,
         "Share of votes against the majority",
         "Freeman 1965; Beluch et al. 2018",
+        "1 − max_c V_c/K",
         min_members=2,
     ),
     Strategy(
@@ -219,6 +168,7 @@ _TABLE = (
         choose.select_spread,
         "Divergence of the members from the consensus (the same number as bald)",
         "McCallum & Nigam 1998",
+        "(1/K) Σ_k KL(p_k ‖ p̄)",
         min_members=2,
     ),
     Strategy(
@@ -227,6 +177,7 @@ _TABLE = (
         choose.select_spread,
         "Disagreement of the committee, spread by k-center",
         "Houlsby et al. 2011; Sener & Savarese 2018",
+        "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
     Strategy(
@@ -235,6 +186,7 @@ _TABLE = (
         choose.select_top,
         "Disagreement of the committee, not spread",
         "Houlsby et al. 2011",
+        "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
     Strategy(
@@ -243,6 +195,7 @@ _TABLE = (
         choose.stratified_selector(choose.select_spread),
         "Disagreement, half from p ≥ 0.5 evenly over the classes, half from below, each spread by k-center",
         "Houlsby et al. 2011; Lüth et al. 2026",
+        "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
     Strategy(
@@ -251,6 +204,7 @@ _TABLE = (
         choose.select_spread,
         "Information about the predictions at random candidates",
         "Bickford Smith et al. 2023",
+        "(1/T) Σ_x* I(y; y* ∣ x, x*)",
         min_members=2,
     ),
     Strategy(
@@ -259,9 +213,15 @@ _TABLE = (
         choose.select_spread,
         "Expected gradient length of the last layer",
         "Settles, Craven & Ray 2007",
+        "Σ_c p̄_c ‖p̄ − e_c‖ ‖[h, 1]‖",
     ),
     Strategy(
-        "badge", score.score_gradient_length, choose.select_badge, "K-means++ on gradient embeddings", "Ash et al. 2020"
+        "badge",
+        score.score_gradient_length,
+        choose.select_badge,
+        "K-means++ on gradient embeddings",
+        "Ash et al. 2020",
+        "Σ_c p̄_c ‖p̄ − e_c‖ ‖[h, 1]‖",
     ),
     Strategy(
         "batchbald",
@@ -269,6 +229,7 @@ _TABLE = (
         choose.select_batch_bald,
         "Joint information of the batch (at most ln K)",
         "Kirsch, van Amersfoort & Gal 2019",
+        "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
     Strategy(
@@ -277,6 +238,7 @@ _TABLE = (
         choose.stochastic_selector(Noise.POWER),
         "Sampled in proportion to disagreement",
         "Kirsch et al. 2023",
+        "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
     Strategy(
@@ -285,6 +247,7 @@ _TABLE = (
         choose.stochastic_selector(Noise.SOFTMAX, beta=20.0),
         "Sampled in proportion to the exponential of disagreement",
         "Kirsch et al. 2023",
+        "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
     Strategy(
@@ -293,6 +256,7 @@ _TABLE = (
         choose.stochastic_selector(Noise.SOFTRANK),
         "Sampled in proportion to one over the rank of disagreement",
         "Kirsch et al. 2023",
+        "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
     Strategy(
@@ -301,6 +265,7 @@ _TABLE = (
         choose.stratified_selector(choose.stochastic_selector(Noise.POWER)),
         "Sampled in proportion to entropy, half from p ≥ 0.5 evenly over the classes",
         "Kirsch et al. 2023; Lüth et al. 2026",
+        "H[p̄]",
     ),
     Strategy(
         "k-center",

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.acquisition.checks import FloatArray, IndexArray
+from cryoal.acquisition.choosing import score_candidates
 from cryoal.acquisition.micrographs import Aggregation, aggregate_groups, best_of_groups
 from cryoal.acquisition.selectors import constrained_batch
 from cryoal.acquisition.spatial import Spacing
-from cryoal.acquisition.strategies import Strategy, score_candidates
+from cryoal.acquisition.strategies import Strategy
 from cryoal.data.candidates import CandidatePool
 from cryoal.errors import OptionError
 

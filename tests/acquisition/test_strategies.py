@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from cryoal.acquisition import strategies
+from cryoal.acquisition.choosing import choose_candidates
 from cryoal.acquisition.fields import assign_candidates, grid_fields, query_fields, query_micrographs
-from cryoal.acquisition.strategies import STRATEGIES, Strategy, choose_candidates, get_strategy, strategy_names
+from cryoal.acquisition.strategies import STRATEGIES, Strategy, get_strategy, strategy_names
 from cryoal.data.candidates import CandidatePool
 from cryoal.data.labels import Field
 from cryoal.errors import ArrayError, OptionError
