@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.acquisition.bayesian import epig, mutual_information
-from cryoal.acquisition.checks import FloatArray
+from cryoal.acquisition.checks import FloatArray, member_blocks
 from cryoal.acquisition.committee import consensus_entropy
 from cryoal.acquisition.model_change import gradient_length_softmax
-from cryoal.acquisition.selectors import foreground_probability
 from cryoal.data.candidates import CandidatePool
 
 AcquisitionFunction = Callable[[CandidatePool, np.random.Generator], FloatArray]
@@ -25,8 +24,8 @@ def score_constant(pool: CandidatePool, rng: np.random.Generator) -> FloatArray:
 
 
 def score_foreground(pool: CandidatePool, rng: np.random.Generator) -> FloatArray:
-    """The consensus probability of not being background."""
-    return foreground_probability(pool)
+    """The consensus probability of not being background, 1 − p̄₀."""
+    return 1.0 - np.concatenate([block[0].mean(axis=0) for _, block in member_blocks(pool.probability)])
 
 
 def of_committee(function: Callable[[NDArray[np.floating]], FloatArray]) -> AcquisitionFunction:

@@ -112,6 +112,13 @@ def test_batch_bald_of_a_large_batch_is_complete_and_saturates():
     assert batch.scores[-1] <= np.log(5) + 1e-9
 
 
+def test_a_duplicate_may_be_batch_balds_right_answer():
+    doubtful = [[0.9, 0.1], [0.6, 0.4]]  # two members that differ, and a label that does not decide between them
+    certain = [[0.999, 0.001], [0.998, 0.002]]
+    P = np.array([doubtful, certain, doubtful]).transpose(1, 0, 2)
+    assert batch_bald(P, 2).indices.tolist() == [0, 2]
+
+
 def test_batch_bald_considers_the_best_candidates_only():
     P = np.random.default_rng(7).dirichlet((1, 1), size=(5, 300))
     best = np.argsort(-mutual_information(P), kind="stable")[:20]

@@ -8,7 +8,7 @@ import pytest
 
 from cryoal.acquisition import strategies
 from cryoal.acquisition.choosing import choose_candidates
-from cryoal.acquisition.fields import assign_candidates, grid_fields, query_fields, query_micrographs
+from cryoal.acquisition.fields import assign_candidates, buy_micrographs, grid_fields, query_fields, query_micrographs
 from cryoal.acquisition.strategies import STRATEGIES, Strategy, get_strategy, strategy_names
 from cryoal.data.candidates import CandidatePool
 from cryoal.data.labels import Field
@@ -191,6 +191,66 @@ def test_a_strategy_from_another_package(monkeypatch):
     assert strategy_names()[-2:] == ["mine", "wrong"]
     with pytest.raises(OptionError, match="expected a Strategy"):
         get_strategy("wrong")
+
+
+WITHOUT_PROBABILITY = ("random", "k-center", "typiclust", "probcover")
+WITHOUT_EMBEDDING = {
+    *("random", "foreground-random", "score", "entropy-top", "bald-top", "batchbald", "power-entropy"),
+    *("power-bald", "softmax-bald", "softrank-bald"),
+}
+
+
+@pytest.mark.parametrize("name", set(STRATEGIES) - set(WITHOUT_PROBABILITY))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.5])
+def test_probabilities_that_are_none_are_never_asked_by(name, value):
+    pool = make_pool()
+    pool.probability[1, 17, 1] = value
+    with pytest.raises(ArrayError):
+        choose_candidates(frozen(pool), get_strategy(name), 5, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", set(STRATEGIES) - WITHOUT_EMBEDDING)
+def test_embeddings_that_are_not_finite_are_never_asked_by(name):
+    pool = make_pool()
+    pool.embedding[:] = np.nan
+    with pytest.raises(ArrayError, match=r"row \d+ is not finite"):
+        choose_candidates(frozen(pool), get_strategy(name), 5, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", set(STRATEGIES) - set(WITHOUT_PROBABILITY))
+def test_a_single_class_is_refused(name):
+    pool = make_pool()
+    one = CandidatePool(pool.micrographs, pool.micrograph, pool.xy, pool.probability[:, :, 1:], pool.embedding)
+    with pytest.raises(ArrayError):
+        choose_candidates(one, get_strategy(name), 5, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_an_empty_pool_and_a_budget_beyond_it_are_refused(name):
+    pool = make_pool(n=6)
+    with pytest.raises(OptionError, match="the pool has 6"):
+        choose_candidates(pool, get_strategy(name), 7, np.random.default_rng(0))
+    with pytest.raises(ArrayError, match="no candidates"):
+        choose_candidates(pool.select(np.zeros(6, dtype=bool)), get_strategy(name), 1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", [name for name, strategy in STRATEGIES.items() if strategy.min_members == 1])
+def test_one_member_is_enough_for_what_does_not_measure_disagreement(name):
+    assert choose_candidates(make_pool(n_members=1), get_strategy(name), 5, np.random.default_rng(0)).size == 5
+
+
+def test_a_budget_of_seconds_is_kept_and_spent_on_the_best():
+    pool = make_pool(n=600, n_micrographs=30)
+    strategy = get_strategy("entropy")
+    bought = buy_micrographs(pool, strategy, 300.0, np.random.default_rng(0))
+    assert sum(one.seconds for one in bought) <= 300
+    assert len({one.micrograph for one in bought}) == len(bought)
+    assert {one.reason for one in bought} == {"entropy", "random"} or {one.reason for one in bought} == {"entropy"}
+    ratios = [one.utility / one.seconds for one in bought if one.reason == "entropy"]
+    assert ratios == sorted(ratios, reverse=True)
+    everything = buy_micrographs(pool, strategy, 1e6, np.random.default_rng(0))
+    assert len(everything) == 30
+    assert sum(one.reason == "random" for one in everything) == 30  # a tenth of so much buys them all
 
 
 def test_unknown_strategy_lists_the_known():

@@ -1,5 +1,6 @@
 """The loop as a user drives it: what the commands do, say and write."""
 
+import json
 import os
 import pty
 import re
@@ -137,6 +138,23 @@ def test_a_higher_precision_keeps_fewer_picks(cryoal: CommandLine, tmp_path: Pat
         counts.append(sum(len(one) for some in picks for one in some.values()))
     assert counts[0] > counts[1] > counts[2]
     assert counts[2] == 23  # what the expert marked
+
+
+def test_status_tells_whether_another_round_pays(cryoal: CommandLine, tmp_path: Path) -> None:
+    project = scored_project(tmp_path)
+    out = cryoal.ok("status", "ws", "--json", "now.json", cwd=project)
+    told = " ".join(out.split())
+    assert "another round is likely to pay because only one round is there to judge by; estimated precision" in told
+    now = json.loads((project / "now.json").read_text())
+    quality = now["outlook"]["quality"]
+    assert quality["fields"] == 10
+    assert 0 <= quality["recall"]["low"] <= quality["recall"]["value"] <= quality["recall"]["high"] <= 1
+    assert f"recall {quality['recall']['value']:.2f} ({quality['recall']['low']:.2f} to" in told
+    cryoal.ok("train", "ws", "--members", 2, "--seed", 5, "-q", cwd=project)
+    second = json.loads((project / "ws/rounds/0002/metrics.json").read_text())
+    assert 0 < second["embedding_cka"] < 1
+    assert "embedding_cka" not in json.loads((project / "ws/rounds/0001/metrics.json").read_text())
+    assert "likely to pay" in cryoal.ok("status", "ws", cwd=project)
 
 
 def test_export_tells_which_round(cryoal: CommandLine, tmp_path: Path) -> None:
