@@ -9,19 +9,20 @@ from scipy.spatial import cKDTree
 
 from cryoal.acquisition.stopping import cohen_kappa, stabilised_round
 from cryoal.learner.project import Project
+from cryoal.model.thresholds import threshold_for_expected_f1
 from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.rounds import published_rounds
 
 _SAMPLE = 40
-_PARTICLE = 0.5
 
 
 def agreements(project: Project, newest: int | None = None) -> list[float | None]:
     """Cohen's kappa of each round with the one before, on micrographs spread over the list that both have scored.
 
-    The positions are the candidates of the later round; where the earlier one proposes nothing within the match
-    radius, it says background. None where there is nothing to compare. With `newest`, of so many pairs only.
+    Each round calls a particle what it would pick by its largest expected F1. The positions are the candidates of the
+    later round; where the earlier one proposes nothing within the match radius, it says background. None where there
+    is nothing to compare. With `newest`, of so many pairs only.
     """
     rounds = published_rounds(project.layout)[-(newest + 1) if newest else 0 :]
     return [_agreement(project, earlier, later) for earlier, later in pairwise(rounds)]
@@ -38,19 +39,26 @@ def _agreement(project: Project, earlier: RoundLayout, later: RoundLayout) -> fl
     if not entries:
         return None
     chosen = [entries[i] for i in np.unique(np.linspace(0, len(entries) - 1, _SAMPLE).astype(int))]
-    before, after = [], []
-    for entry in chosen:
-        new, old = read_candidates(later, entry.key), read_candidates(earlier, entry.key)
+    old, new = ([read_candidates(layout, entry.key) for entry in chosen] for layout in (earlier, later))
+    old_threshold, new_threshold = _threshold(old), _threshold(new)
+    first, second = [], []
+    for entry, before, after in zip(chosen, old, new, strict=True):
         radius_px = project.config.picking.match_radius_diameters * project.diameter_px(entry)
-        after.append((new.probability >= _PARTICLE).astype(np.int64))
-        before.append(_said(old, new.xy.astype(np.float64), radius_px))
-    first, second = np.concatenate(before), np.concatenate(after)
-    return cohen_kappa(first, second) if first.size else None
+        second.append((after.probability >= new_threshold).astype(np.int64))
+        first.append(_said(before, old_threshold, after.xy.astype(np.float64), radius_px))
+    said = np.concatenate(first), np.concatenate(second)
+    return cohen_kappa(*said) if said[0].size else None
 
 
-def _said(scored: ScoredMicrograph, xy: NDArray[np.float64], radius_px: float) -> NDArray[np.int64]:
+def _threshold(scored: Sequence[ScoredMicrograph]) -> float:
+    """Where a round would cut: not at one half, which means little while too few labels are there to calibrate."""
+    probability = np.concatenate([one.probability for one in scored])
+    return threshold_for_expected_f1(probability) if probability.size else 1.0
+
+
+def _said(scored: ScoredMicrograph, threshold: float, xy: NDArray[np.float64], radius_px: float) -> NDArray[np.int64]:
     """What a round says of positions: 1 a particle, 0 not."""
     if not len(scored) or not len(xy):
         return np.zeros(len(xy), np.int64)
     distance, index = cKDTree(scored.xy.astype(np.float64)).query(xy)
-    return ((distance <= radius_px) & (scored.probability[index] >= _PARTICLE)).astype(np.int64)
+    return ((distance <= radius_px) & (scored.probability[index] >= threshold)).astype(np.int64)

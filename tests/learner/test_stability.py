@@ -31,7 +31,7 @@ def project(sample_data: Path, tmp_path: Path) -> Project:
 def test_agreement_is_kappa_at_the_later_rounds_candidates(project: Project) -> None:
     rng = np.random.default_rng(0)
     xy = np.stack(np.meshgrid(np.arange(50, 800, 60), np.arange(50, 650, 60)), axis=-1).reshape(-1, 2)
-    probability = rng.uniform(size=len(xy))
+    probability = np.where(rng.random(len(xy)) < 0.5, 0.02, 0.98)
     make_round(project, xy, probability)
     assert agreements(project) == []
     make_round(project, xy + rng.uniform(-4, 4, xy.shape), probability)
@@ -44,3 +44,12 @@ def test_agreement_is_kappa_at_the_later_rounds_candidates(project: Project) -> 
     assert nothing is None
     assert not is_stable([same, opposite, nothing])
     assert is_stable([0.4, 1.0, 0.995, 0.99])
+
+
+def test_rounds_are_compared_by_what_they_would_pick(project: Project) -> None:
+    """The first round of few labels is not calibrated: its particles may all have less than one half."""
+    xy = np.stack(np.meshgrid(np.arange(50, 800, 60), np.arange(50, 650, 60)), axis=-1).reshape(-1, 2)
+    is_particle = np.arange(len(xy)) % 3 == 0
+    make_round(project, xy, np.where(is_particle, 0.4, 0.001))
+    make_round(project, xy, np.where(is_particle, 0.95, 0.03))
+    assert agreements(project) == [pytest.approx(1)]
