@@ -52,7 +52,7 @@ def main():
         project, work = Path(temporary) / SET, Path(temporary) / "work"
         count = len(list((project / "Micrographs").glob("*.mrc")))
         cryoal("init", str(work), "--micrographs", "micrographs.star", "--diameter", DIAMETER, cwd=project)
-        cryoal("query", str(work), "--fields", str(FIELDS), cwd=project)
+        cryoal("query", str(work), "--strategy", "random", "--fields", str(FIELDS), cwd=project)
         cryoal("label", str(work), "truth", "--query", str(work / "query.star"), cwd=project)
         lines = (work / "labels.jsonl").read_text().count('"particle"')
         for _ in range(options.repeats):
