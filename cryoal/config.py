@@ -63,6 +63,8 @@ class TrainingConfig:
         Size of the committee.
     committee : str
         ``ensemble``: members trained apart; ``dropout``: one network, seen through one dropout mask a member.
+    start : str
+        ``pretrained``: from the weights that ship with the package; ``scratch``: from random ones.
     max_micrographs : int
         Of so many labelled micrographs the images are kept in memory and learnt from; judged ones before imported ones.
     min_steps, max_steps : int
@@ -88,6 +90,7 @@ class TrainingConfig:
 
     members: int = 5
     committee: str = "ensemble"
+    start: str = "pretrained"
     max_micrographs: int = 100
     min_steps: int = 150
     max_steps: int = 1000
@@ -110,6 +113,8 @@ class TrainingConfig:
             raise OptionError(f"members: {self.members} is not allowed; a committee has 1 member or more")
         if self.committee not in ("ensemble", "dropout"):
             raise OptionError(f"committee: {self.committee!r} is not allowed; choose ensemble or dropout")
+        if self.start not in ("pretrained", "scratch"):
+            raise OptionError(f"start: {self.start!r} is not allowed; choose pretrained or scratch")
 
 
 @dataclass(frozen=True, slots=True)

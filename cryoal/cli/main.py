@@ -29,6 +29,7 @@ COMMANDS = {
     "pick": "Turn the newest round's candidates into picks.",
     "export": "Write the picks for another program.",
     "evaluate": "Hold picks against the truth.",
+    "simulate": "Compare strategies against a simulated expert.",
     "run": "Do the whole job in one go.",
     "convert": "Turn picks of one program into those of another.",
     "relion-external": "Run as RELION's External job.",

@@ -16,6 +16,7 @@ from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import DeviceError, FileFormatError, MicrographError, OptionError
 from cryoal.io.durable import remove_leftovers
 from cryoal.learner.centring import Centring, read_centring
+from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.model.calibration import Calibration
@@ -27,7 +28,7 @@ from cryoal.model.scoring import score as score_maps
 from cryoal.picking.proposals import propose
 from cryoal.workspace.candidates import ScoredMicrograph, is_scored, write_candidates
 from cryoal.workspace.layout import RoundLayout
-from cryoal.workspace.rounds import newest_round
+from cryoal.workspace.rounds import newest_round, published_rounds
 from cryoal.workspace.set_aside import read_set_aside, take_back
 
 _MIN_TILE_PX = 256
@@ -84,16 +85,20 @@ class Scored:
 def score(project: Project, options: ScoreOptions | None = None) -> Iterator[Progress | Scored]:
     """Score all micrographs that the newest round has not scored; the last value sums it up.
 
+    Before there is a round, the committee that ships with the package becomes the first one.
+
     Raises
     ------
     WorkspaceError
-        No committee is trained yet, or no micrograph is to be found.
+        No micrograph is to be found.
     DeviceError
         The device is not there, or has too little memory for the smallest tile.
     """
     options = options or ScoreOptions()
-    layout = newest_round(project.layout)
     project.check_reachable()
+    if not published_rounds(project.layout):
+        publish_pretrained(project)
+    layout = newest_round(project.layout)
     scorer = Scorer.load(layout, project.config, device_named(options.device))
     remove_leftovers(layout.folder)
     index, count = options.shard

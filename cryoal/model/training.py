@@ -4,7 +4,7 @@ import math
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -68,6 +68,8 @@ class MemberTask:
     seed : int
     unlabelled_prior : float
         Share of a particle's target in the unlabelled pixels.
+    start : mapping of str to Tensor, optional
+        Weights to start from; drawn from the seed where there are none.
     """
 
     images: Sequence[TrainingImage]
@@ -75,6 +77,7 @@ class MemberTask:
     steps: int
     seed: int
     unlabelled_prior: float = 0.0
+    start: Mapping[str, Tensor] | None = None
 
 
 def number_of_steps(known_diameters2: float, config: TrainingConfig) -> int:
@@ -99,7 +102,7 @@ def train_members(
     LabelError
         A member has nothing to learn from.
     """
-    networks = [_new_network(network, task.seed) for task in tasks]
+    networks = [_new_network(network, task) for task in tasks]
     reports: queue.SimpleQueue[tuple[int, int, float]] = queue.SimpleQueue()
     stop = threading.Event()
     threads = torch.get_num_threads()
@@ -132,11 +135,14 @@ def _is_interrupted(future: "Future[TrainedMember]") -> bool:
     return isinstance(future.exception(), Interrupted)
 
 
-def _new_network(config: NetworkConfig, seed: int) -> PickerNetwork:
-    """A network with weights from the seed, the global random state untouched."""
+def _new_network(config: NetworkConfig, task: MemberTask) -> PickerNetwork:
+    """A network with weights from the task or else its seed, the global random state untouched."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return PickerNetwork(config)
+        torch.manual_seed(task.seed)
+        network = PickerNetwork(config)
+    if task.start is not None:
+        network.load_state_dict(task.start, strict=False)
+    return network
 
 
 @dataclass(frozen=True, slots=True)

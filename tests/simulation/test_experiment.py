@@ -1,0 +1,121 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cryoal.config import Config, NetworkConfig, TrainingConfig
+from cryoal.errors import OptionError
+from cryoal.learner.progress import Progress
+from cryoal.learner.project import NewWorkspace
+from cryoal.simulation.experiment import Experiment, open_truth, simulate
+from cryoal.simulation.learning import FULL, FULL_TWICE, run
+from cryoal.simulation.oracle import Expert
+from tests.command_line import DIAMETER, ROOT, new_project
+
+CONFIG = Config(
+    network=NetworkConfig(8, 16, (1,)),
+    training=TrainingConfig(members=2, min_steps=8, max_steps=8, start="scratch", crop_diameters=3.0),
+)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulate")
+    root = new_project(folder)
+    new = NewWorkspace(folder / "out" / "workspace", "micrographs.star", float(DIAMETER), particles_dark=True, root=root)
+    *_, (settings, centres) = open_truth(new, root / "truth", CONFIG)
+    truth = {entry.key: xy for entry, xy in centres.items()}
+    return Experiment(folder / "out", tuple(centres), truth, settings, CONFIG, Expert(), rounds=2, fields=2)
+
+
+def finished(work):
+    reports = list(work)
+    assert all(isinstance(one, Progress) for one in reports[:-1])
+    return reports[-1]
+
+
+@pytest.fixture(scope="module")
+def steps(experiment):
+    return finished(simulate(experiment, ["random", "entropy"], 1, 1))
+
+
+def test_every_run_is_there(steps):
+    rounds = [(step.strategy, step.queries) for step in steps]
+    assert rounds == [
+        *((FULL, 0), ("random", 1), ("random", 2), ("entropy", 1), ("entropy", 2), (FULL_TWICE, 0)),
+    ]
+
+
+def test_strategies_start_alike_and_cost_grows(steps):
+    random, entropy = ([step for step in steps if step.strategy == name] for name in ("random", "entropy"))
+    assert replace(random[0], strategy="entropy") == entropy[0]
+    assert random[1].seconds > random[0].seconds > 0
+    assert random[1].labels >= random[1].particles > 0
+
+
+def test_finished_runs_are_not_done_again(experiment, steps, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a finished run was started again")
+
+    monkeypatch.setattr("cryoal.simulation.experiment._run", refuse)
+    assert finished(simulate(experiment, ["random", "entropy"], 1, 1)) == steps
+
+
+def test_a_run_depends_on_its_seed_alone(experiment, steps, tmp_path):
+    again = list(run(experiment.task("entropy", 0), tmp_path / "a"))
+    assert again == [step for step in steps if step.strategy == "entropy"]
+
+
+def test_split_is_by_micrograph_and_by_seed(experiment):
+    tasks = [experiment.task(name, seed) for name in ("random", FULL) for seed in range(4)]
+    for task in tasks:
+        assert not {entry.key for entry in task.pool} & {entry.key for entry in task.test}
+        assert len(task.pool) + len(task.test) == len(experiment.entries)
+    assert [task.test for task in tasks[:4]] == [task.test for task in tasks[4:]]
+    assert len({task.test for task in tasks}) > 1
+
+
+def test_another_experiment_in_the_same_folder_is_refused(experiment, steps):
+    other = replace(experiment, fields=3)
+    with pytest.raises(OptionError, match="other fields"):
+        finished(simulate(other, ["random"], 1, 1))
+
+
+def test_unknown_strategies_are_refused_before_work(experiment):
+    with pytest.raises(OptionError, match="nonsense"):
+        next(simulate(experiment, ["nonsense"], 1, 1))
+
+
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"fields": 0}, {"test_share": 1.0}])
+def test_impossible_experiments_are_refused(experiment, wrong):
+    with pytest.raises(OptionError):
+        replace(experiment, **wrong)
+
+
+def test_one_micrograph_is_refused(experiment):
+    with pytest.raises(OptionError, match="two"):
+        replace(experiment, entries=experiment.entries[:1])
+
+
+def test_from_the_command_line(tmp_path):
+    root = new_project(tmp_path)
+    words = ["simulate", "--micrographs", "micrographs.star", "--truth", "truth", "--diameter", str(DIAMETER)]
+    words += ["--strategies", "random,bald", "--seeds", "2", "--rounds", "2", "--fields", "2", "--members", "2"]
+    words += ["--max-steps", "8", "--out", "out", "--polarity", "dark"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "cryoal", *words]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    table = (root / "out" / "table.md").read_text()
+    assert "| random |" in table
+    assert "| bald |" in table
+    assert (root / "out" / "curves.png").stat().st_size > 10_000
+    rows = (root / "out" / "rounds.csv").read_text().splitlines()
+    assert len(rows) == 1 + 2 * (1 + 3 + 3) + 2  # full supervision, three rounds of two strategies, twice the steps
+    kept = json.loads((root / "out" / "experiment.json").read_text())
+    assert kept["expert"]["verify_seconds"] == 1.5
+    assert np.isfinite([float(row.split(",")[6]) for row in rows[1:]]).all()
