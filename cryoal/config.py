@@ -65,6 +65,9 @@ class TrainingConfig:
         ``ensemble``: members trained apart; ``dropout``: one network, seen through one dropout mask a member.
     start : str
         ``pretrained``: from the weights that ship with the package; ``scratch``: from random ones.
+    start_diameters2 : float
+        Known area, in square diameters, at which the weights that training started from make a quarter of the mean of
+        them and the trained ones; without any they would make a half, with much more nothing.
     max_micrographs : int
         Of so many labelled micrographs the images are kept in memory and learnt from; judged ones before imported ones.
     min_steps, max_steps : int
@@ -74,6 +77,8 @@ class TrainingConfig:
     batch, crop_diameters
         Patches a step, and their side.
     learning_rate, weight_decay : float
+    fine_learning_rate : float
+        In place of the former where training starts from the shipped weights.
     target_sigma_diameters : float
         Width of the Gaussian drawn at each particle.
     particle_weight : float
@@ -90,14 +95,14 @@ class TrainingConfig:
 
     members: int = 5
     committee: str = "ensemble"
-    start: str = "pretrained"
     max_micrographs: int = 100
-    min_steps: int = 150
+    min_steps: int = 100
     max_steps: int = 1000
     diameters2_per_step: float = 3.0
     batch: int = 8
     crop_diameters: float = 4.0
     learning_rate: float = 3e-3
+    fine_learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     target_sigma_diameters: float = 0.1
     particle_weight: float = 2.0
@@ -107,6 +112,8 @@ class TrainingConfig:
     max_contrast_change: float = 0.2
     noise_sigma: float = 0.1
     particles_per_diameter2: float = 0.4
+    start: str = "pretrained"
+    start_diameters2: float = 500.0
 
     def __post_init__(self) -> None:
         if self.members < 1:

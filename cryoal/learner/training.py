@@ -6,9 +6,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
-from cryoal.config import Config, TrainingConfig
+from cryoal.config import TrainingConfig
 from cryoal.data.labels import Field, MicrographLabels, Verdict
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import LabelError, MicrographError
@@ -26,7 +25,7 @@ from cryoal.model.committee import Member
 from cryoal.model.devices import device_named
 from cryoal.model.patches import TrainingImage, label_maps
 from cryoal.model.pretrained import pretrained_members
-from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, train_members
+from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, share_of_start, train_members
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import RoundInfo, next_round, published_rounds
 from cryoal.workspace.set_aside import take_back
@@ -156,19 +155,20 @@ def _tasks(project: Project, images: Sequence[TrainingImage], folds: int, seed: 
     steps = number_of_steps(known, config)
     prior = _unlabelled_prior(images, diameters2, config)
     seeds = np.random.SeedSequence(seed).generate_state(members)
-    start = _starting_weights(project.config, members)
+    shipped = pretrained_members(project.config.network) if config.start == "pretrained" else []
+    share = share_of_start(known, config)
     return [
-        MemberTask(images, member % folds if folds else None, steps, int(seeds[member]), prior, start[member])
+        MemberTask(
+            images,
+            member % folds if folds else None,
+            steps,
+            int(seeds[member]),
+            prior,
+            shipped[member % len(shipped)] if shipped else None,
+            share,
+        )
         for member in range(members)
     ]
-
-
-def _starting_weights(config: Config, members: int) -> list[Mapping[str, Tensor] | None]:
-    """What each member starts from: the shipped ones in turn, or nothing."""
-    shipped = pretrained_members(config.network) if config.training.start == "pretrained" else []
-    if not shipped:
-        return [None] * members
-    return [shipped[member % len(shipped)].network.state_dict() for member in range(members)]
 
 
 def _unlabelled_prior(images: Sequence[TrainingImage], diameters2: int, config: TrainingConfig) -> float:

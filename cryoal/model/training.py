@@ -4,7 +4,7 @@ import math
 import os
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cryoal.config import NetworkConfig, TrainingConfig
 from cryoal.errors import DeviceError, Interrupted
+from cryoal.model.committee import Member
 from cryoal.model.losses import picker_loss
 from cryoal.model.network import PickerNetwork
 from cryoal.model.patches import PatchSampler, TrainingImage
@@ -68,8 +69,10 @@ class MemberTask:
     seed : int
     unlabelled_prior : float
         Share of a particle's target in the unlabelled pixels.
-    start : mapping of str to Tensor, optional
-        Weights to start from; drawn from the seed where there are none.
+    start : Member, optional
+        Whose weights to start from; drawn from the seed where there is none.
+    start_share : float
+        Share of the starting weights in the mean that is taken of them and the trained ones at the end.
     """
 
     images: Sequence[TrainingImage]
@@ -77,12 +80,18 @@ class MemberTask:
     steps: int
     seed: int
     unlabelled_prior: float = 0.0
-    start: Mapping[str, Tensor] | None = None
+    start: Member | None = None
+    start_share: float = 0.0
 
 
 def number_of_steps(known_diameters2: float, config: TrainingConfig) -> int:
     """Steps that a known area, in square particle diameters, is worth."""
     return int(np.clip(round(known_diameters2 / config.diameters2_per_step), config.min_steps, config.max_steps))
+
+
+def share_of_start(known_diameters2: float, config: TrainingConfig) -> float:
+    """Share of the starting weights in the final mean: one half without labels, none with a great many."""
+    return 0.5 * config.start_diameters2 / (config.start_diameters2 + known_diameters2)
 
 
 def train_members(
@@ -141,7 +150,7 @@ def _new_network(config: NetworkConfig, task: MemberTask) -> PickerNetwork:
         torch.manual_seed(task.seed)
         network = PickerNetwork(config)
     if task.start is not None:
-        network.load_state_dict(task.start, strict=False)
+        network.load_state_dict(task.start.network.state_dict(), strict=False)
     return network
 
 
@@ -176,10 +185,9 @@ class _MemberRun:
         rng = np.random.default_rng(self.task.seed)
         sampler = PatchSampler(self.task.images, self.task.held_out, self.pixels_per_diameter, config)
         network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, config.learning_rate, total_steps=steps, pct_start=_WARM_UP_SHARE
-        )
+        rate = config.learning_rate if self.task.start is None else config.fine_learning_rate
+        optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=config.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=_WARM_UP_SHARE)
         batch_density = 0.0
         for step in range(1, steps + 1):
             if self.stop.is_set():
@@ -195,7 +203,7 @@ class _MemberRun:
             if step % _REPORT_EVERY == 0:
                 self.reports.put((self.index, step, float(loss.detach())))
         shift = _prior_shift(batch_density, sampler.target_density, config.particle_weight)
-        return TrainedMember(network.cpu().eval(), shift)
+        return _mixed(TrainedMember(network.cpu().eval(), shift), self.task.start, self.task.start_share)
 
     def _dropout(self, network: PickerNetwork, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """A mask for each patch."""
@@ -205,6 +213,26 @@ class _MemberRun:
             for n in network.dropout_channels
         )
         return first.to(self.device), second.to(self.device)
+
+
+def _mixed(trained: TrainedMember, start: Member | None, share: float) -> TrainedMember:
+    """The mean of starting and trained weights: few labels do not make what was known before forgotten.
+
+    References
+    ----------
+    Wortsman et al. 2022, Robust fine-tuning of zero-shot models.
+    """
+    if start is None or share == 0:
+        return trained
+    before = start.network.state_dict()
+    after = trained.network.state_dict()
+    mean = {
+        name: share * before[name] + (1 - share) * value if name in before and value.is_floating_point() else value
+        for name, value in after.items()
+    }
+    trained.network.load_state_dict(mean)
+    shift = share * start.prior_shift_logit + (1 - share) * trained.prior_shift_logit
+    return TrainedMember(trained.network, shift)
 
 
 def _prior_shift(batch_density: float, true_density: float, particle_weight: float) -> float:
