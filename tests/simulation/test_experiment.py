@@ -26,7 +26,8 @@ CONFIG = Config(
 def experiment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulate")
     root = new_project(folder)
-    new = NewWorkspace(folder / "out" / "workspace", "micrographs.star", float(DIAMETER), particles_dark=True, root=root)
+    workspace = folder / "out" / "workspace"
+    new = NewWorkspace(workspace, "micrographs.star", float(DIAMETER), particles_dark=True, root=root)
     *_, (settings, centres) = open_truth(new, root / "truth", CONFIG)
     truth = {entry.key: xy for entry, xy in centres.items()}
     return Experiment(folder / "out", tuple(centres), truth, settings, CONFIG, Expert(), rounds=2, fields=2)
