@@ -27,7 +27,7 @@ from cryoal.workspace.candidates import is_scored, read_pool
 from cryoal.workspace.journal import RANDOM
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
-from cryoal.workspace.rounds import published_rounds
+from cryoal.workspace.rounds import published_rounds, read_info
 
 
 def ask_fields(
@@ -39,7 +39,8 @@ def ask_fields(
 ) -> tuple[Path, list[QueriedField]]:
     """Choose fields and write the query.
 
-    While the committee has learnt too little (`needs_cold_start`) the candidates are those of `cold_start_pool`.
+    Before there is a round, and while one that started from nothing has learnt too little (`needs_cold_start`), the
+    candidates are those of `cold_start_pool`.
 
     Parameters
     ----------
@@ -170,7 +171,9 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
     """The newest round's candidates, or those of the cold start, and the strategy."""
     rounds = published_rounds(project.layout)
     newest = rounds[-1] if rounds else None
-    is_cold = newest is None or needs_cold_start(project.labels(), project.config.query)
+    is_cold = newest is None or (
+        not read_info(newest).is_pretrained and needs_cold_start(project.labels(), project.config.query)
+    )
     pool = cold_start_pool(project) if newest is None or is_cold else _scored_pool(project, newest)
     by_default = project.config.query.cold_start if is_cold else project.config.query.strategy
     if not len(pool) and is_cold and strategy is None:

@@ -11,7 +11,7 @@ from cryoal.model.calibration import Calibration
 from cryoal.model.checkpoint import save_members
 from cryoal.model.pretrained import pretrained_members
 from cryoal.workspace.lock import writer_lock
-from cryoal.workspace.rounds import RoundInfo, next_round
+from cryoal.workspace.rounds import PRETRAINED, RoundInfo, next_round
 
 NOTE = "not calibrated: no labels yet, the committee has only seen simulated micrographs"
 
@@ -30,7 +30,9 @@ def publish_pretrained(project: Project) -> None:
     if not members:
         raise OptionError("network: the shipped committee has another size; train one by cryoal train")
     nothing = count_labels({})
-    info = RoundInfo(len(members), project.settings.seed, nothing, {"committee": "pretrained", "folds": 0})
+    info = RoundInfo(
+        len(members), project.settings.seed, nothing, {"committee": "ensemble", "folds": 0, "start": PRETRAINED}
+    )
     with writer_lock(project.layout.rounds_lock, "cryoal score"), next_round(project.layout, info) as making:
         save_members(members, making.members)
         write_atomic(making.calibration, json.dumps(Calibration(note=NOTE).to_dict(), indent=1) + "\n")

@@ -27,7 +27,7 @@ from cryoal.model.patches import TrainingImage, label_maps
 from cryoal.model.pretrained import pretrained_members
 from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, share_of_start, train_members
 from cryoal.workspace.lock import writer_lock
-from cryoal.workspace.rounds import RoundInfo, next_round, published_rounds
+from cryoal.workspace.rounds import PRETRAINED, SCRATCH, RoundInfo, next_round, published_rounds
 from cryoal.workspace.set_aside import take_back
 
 _DROPOUT_FOLDS = 5
@@ -91,7 +91,9 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
         earlier = published_rounds(project.layout)
         if earlier and (alignment := embedding_alignment(earlier[-1], members, images, config, on)) is not None:
             metrics["embedding_cka"] = round(alignment, 4)
-        info = RoundInfo(len(members), seed, counts, {"committee": config.training.committee, "folds": folds})
+        start = PRETRAINED if tasks[0].start is not None else SCRATCH
+        details = {"committee": config.training.committee, "folds": folds, "start": start}
+        info = RoundInfo(len(members), seed, counts, details)
         with next_round(project.layout, info) as making:
             save_members(members, making.members)
             write_atomic(making.calibration, json.dumps(calibration.to_dict(), indent=1) + "\n")

@@ -14,6 +14,7 @@ from cryoal.errors import FileFormatError, WorkspaceError
 from cryoal.io.durable import make_folder, publish_directory, remove_leftovers, temporary_sibling, write_atomic
 from cryoal.workspace.layout import Layout, RoundLayout
 
+PRETRAINED, SCRATCH = "pretrained", "scratch"
 _NUMBER = re.compile(r"\d{4,}")
 
 
@@ -41,6 +42,11 @@ class RoundInfo:
     details: Mapping[str, Any] = field(default_factory=dict)
     cryoal_version: str = __version__
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether its members are the shipped ones, or started from them: they can propose with few labels or none."""
+        return self.details.get("start") == PRETRAINED
 
 
 def published_rounds(layout: Layout) -> list[RoundLayout]:
