@@ -27,9 +27,12 @@ from cryoal.cli.options import (
 
 def command(
     micrographs: Annotated[str, typer.Option(help="A glob in quotes, or a STAR file.", show_default=False)],
-    labels: Annotated[list[Path], typer.Option(help="Files or folders of picks.", show_default=False)],
     diameter: DIAMETER,
     out: OUT,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Files or folders of picks; without any, the shipped committee picks.", show_default=False),
+    ] = None,
     file_format: FORMAT = "relion",
     complete: Annotated[
         bool, typer.Option("--complete", help="What is not marked in the labelled micrographs is background.")
@@ -55,9 +58,12 @@ def command(
     from cryoal.learner.whole_job import Job, run_job
 
     new = NewWorkspace(out / "workspace", micrographs, diameter, pixel_size, dark_particles(polarity), seed, project)
-    job = Job(new, LabelImport(expanded(labels), complete=complete), out, file_format, device, precision, threshold)
+    known = LabelImport(expanded(labels), complete=complete) if labels else None
+    job = Job(new, known, out, file_format, device, precision, threshold)
     done = console.run(run_job(job, configured(members, committee)), quiet=quiet)
     console.say(console.picked(done.picked), quiet=quiet)
+    if known is None:
+        console.say("no labels: the committee has only seen simulated micrographs; check the picks", quiet=quiet)
     if done.set_aside:
         console.say(f"set aside: {done.set_aside:,} micrographs; cryoal status {new.folder} says why", quiet=quiet)
     console.say(f"{len(done.written):,} files below {out}; give {done.written[0]} to the next program", quiet=quiet)

@@ -90,9 +90,9 @@ def advice(project: Project) -> str:
     """
     root, labels = project.layout.root, count_labels(project.labels())
     rounds = published_rounds(project.layout)
-    if not labels["particle"]:
+    if not rounds and not labels["particle"]:
         return _ask_for_particles(project)
-    if not is_learnt(project, labels):
+    if labels["particle"] and not is_learnt(project, labels):
         return f"teach the committee the new labels, cryoal train {root}"
     newest, usable = rounds[-1], project.usable()
     missing = sum(not is_scored(newest, entry.key) for entry in usable)
@@ -116,7 +116,10 @@ def _ask_for_particles(project: Project) -> str:
     root = project.layout.root
     if cold_start_query(project.layout).exists():
         return _answer(project, cold_start_query(project.layout))
-    return f"label particles: cryoal label {root} PICKS imports some; cryoal query {root} says which fields to mark"
+    return (
+        f"propose particles before any is labelled, cryoal score {root}; cryoal label {root} PICKS imports labels; "
+        f"cryoal query {root} says which fields to mark"
+    )
 
 
 def _answer(project: Project, query: Path) -> str:

@@ -24,7 +24,8 @@ class Job:
     Attributes
     ----------
     workspace : NewWorkspace
-    labels : LabelImport
+    labels : LabelImport, optional
+        None to pick with the committee that ships with the package.
     out : Path
     format_name : str
     device : str
@@ -33,7 +34,7 @@ class Job:
     """
 
     workspace: NewWorkspace
-    labels: LabelImport
+    labels: LabelImport | None
     out: Path
     format_name: str = "relion"
     device: str = "auto"
@@ -75,8 +76,10 @@ def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
         _check_same_job(project, job.workspace)
     else:
         project = yield from last_value(create(job.workspace, config))
-    import_labels(project, job.labels)
-    if not is_learnt(project, count_labels(project.labels())):
+    if job.labels is not None:
+        import_labels(project, job.labels)
+    counts = count_labels(project.labels())
+    if counts["particle"] and not is_learnt(project, counts):
         yield from last_value(train(project, job.workspace.seed, job.device))
     yield from last_value(score(project, ScoreOptions(device=job.device)))
     picked = yield from last_value(pick(project, job.threshold, job.precision))
