@@ -238,7 +238,6 @@ def test_labels_that_teach_nothing(cryoal: CommandLine, tmp_path: Path) -> None:
     cryoal.ok("label", "new", "one.star", "--as", "rejected", cwd=project)
     assert "1 rejected" in cryoal.ok("status", "new", cwd=project)
     assert "no particle is labelled" in cryoal.refused("train", "new", cwd=project)
-    assert "no committee is trained" in cryoal.refused("score", "new", cwd=project)
     assert "no committee is trained" in cryoal.refused("pick", "new", cwd=project)
     assert "needs a committee" in cryoal.refused("query", "new", "--strategy", "bald", cwd=project)
     cryoal.ok("label", "new", "one.star", "--as", "particle", cwd=project)
