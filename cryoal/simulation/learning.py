@@ -1,7 +1,7 @@
 """One run of active learning against a simulated expert, through the same learner as the command line's."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -162,19 +162,22 @@ def _rounds(project: Project, task: Task) -> Iterator[Step]:
     """Query, answer, train, again and again; the first query is the cold start's."""
     rng = np.random.default_rng([task.seed, 3])
     seconds, labels = 0.0, 0
+    step: Step | None = None  # without a particle nothing can be learnt, but the expert's time has passed
     if task.config.training.start == "pretrained":
         _exhaust(score(project))
-        yield _judged(project, task, 0, seconds, labels, 0)
+        yield (step := _judged(project, task, 0, seconds, labels, 0))
     for query in range(1, task.rounds + 1):
         decisions, spent, judged = _answers(project, task, _first_strategy(project, task), rng)
         append_decisions(project.layout.labels, decisions)
         seconds, labels = seconds + spent, labels + judged
         known = count_labels(project.labels())
-        if not known["particle"]:
+        if known["particle"]:
+            _exhaust(train(project, task.seed, "cpu"))
+            _exhaust(score(project))
+            step = _judged(project, task, query, seconds, labels, known["particle"])
+        elif step is None:
             continue
-        _exhaust(train(project, task.seed, "cpu"))
-        _exhaust(score(project))
-        yield _judged(project, task, query, seconds, labels, known["particle"])
+        yield (step := replace(step, queries=query, seconds=round(seconds, 1), labels=labels))
 
 
 def _first_strategy(project: Project, task: Task) -> str:

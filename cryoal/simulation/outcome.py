@@ -12,7 +12,7 @@ from cryoal.evaluation.statistics import bootstrap_interval, holm_adjust, paired
 from cryoal.simulation.learning import FULL, FULL_TWICE, Step
 
 BASELINES = ("random", "foreground-random")
-TARGET_SHARE = 0.95
+TARGET_SHARES = (0.9, 0.95)
 _GRID = 41
 _PLATEAU = 0.01
 _SIGNIFICANT = 0.05
@@ -48,8 +48,8 @@ class StrategyOutcome:
     strategy : str
     area : float64 array, shape (S,)
         Mean average precision over the common budget of seconds, by seed.
-    cost : float64 array, shape (S,)
-        Expert seconds to the target; infinite where it was not reached.
+    cost : dict of float to float64 array, shape (S,)
+        Expert seconds to each of `TARGET_SHARES` of full supervision; infinite where it was not reached.
     final : float64 array, shape (S,)
         Average precision after the last round.
     seconds, curve, low, high : float64 array, shape (G,)
@@ -60,7 +60,7 @@ class StrategyOutcome:
 
     strategy: str
     area: Floats
-    cost: Floats
+    cost: dict[float, Floats]
     final: Floats
     seconds: Floats
     curve: Floats
@@ -115,15 +115,16 @@ def outcome(steps: Sequence[Step]) -> Outcome:
     heights = {name: np.stack([np.interp(grid, *curves[name, seed]) for seed in seeds]) for name in names}
     areas = {name: np.array([area_under_learning_curve(grid, row) for row in rows]) for name, rows in heights.items()}
     versus = _versus(areas)
+    targets = np.array([full[seed] for seed in seeds])
     found = []
     for name in names:
-        costs = [cost_to_target(*curves[name, seed], TARGET_SHARE * full[seed]) for seed in seeds]
+        cost = {share: _costs([curves[name, seed] for seed in seeds], share * targets) for share in TARGET_SHARES}
         low, high = _band(heights[name])
         found.append(
             StrategyOutcome(
                 name,
                 areas[name],
-                np.array([np.inf if cost is None else cost for cost in costs]),
+                cost,
                 np.array([curves[name, seed][1][-1] for seed in seeds]),
                 grid,
                 heights[name].mean(axis=0),
@@ -133,9 +134,8 @@ def outcome(steps: Sequence[Step]) -> Outcome:
             )
         )
     found.sort(key=lambda one: -float(one.area.mean()))
-    values = np.array([full[seed] for seed in seeds])
     seconds = float(np.mean([step.seconds for step in steps if step.strategy == FULL]))
-    return Outcome(tuple(found), values, seconds, float(budget), _objections(curves, seeds, full, twice))
+    return Outcome(tuple(found), targets, seconds, float(budget), _objections(curves, seeds, full, twice))
 
 
 def _curves(steps: Sequence[Step]) -> dict[tuple[str, int], tuple[Floats, Floats]]:
@@ -150,6 +150,12 @@ def _curves(steps: Sequence[Step]) -> dict[tuple[str, int], tuple[Floats, Floats
             raise OptionError(f"--rounds: {name}, seed {seed} has {len(run)} round with labels; run more")
         out[name, seed] = (np.array([s.seconds for s in run]), np.array([s.average_precision for s in run]))
     return out
+
+
+def _costs(runs: Sequence[tuple[Floats, Floats]], targets: Floats) -> Floats:
+    """Expert seconds of each run to its target; infinite where it was not reached."""
+    costs = [cost_to_target(*run, float(target)) for run, target in zip(runs, targets, strict=True)]
+    return np.array([np.inf if cost is None else cost for cost in costs])
 
 
 def _versus(areas: dict[str, Floats]) -> dict[str, dict[str, Versus]]:

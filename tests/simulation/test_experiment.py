@@ -120,3 +120,15 @@ def test_from_the_command_line(tmp_path):
     kept = json.loads((root / "out" / "experiment.json").read_text())
     assert kept["expert"]["verify_seconds"] == 1.5
     assert np.isfinite([float(row.split(",")[6]) for row in rows[1:]]).all()
+
+
+def test_a_query_without_particles_costs_time_and_teaches_nothing(experiment, tmp_path):
+    nothing = {key: np.empty((0, 2)) for key in experiment.truth}
+    pretrained = replace(
+        experiment.config, network=NetworkConfig(), training=replace(CONFIG.training, start="pretrained")
+    )
+    task = replace(replace(experiment, config=pretrained, rounds=1).task("random", 0), truth=nothing)
+    before, after = run(task, tmp_path / "a")
+    assert after.seconds > before.seconds == 0
+    assert after.average_precision == before.average_precision
+    assert (after.queries, after.particles) == (1, 0)

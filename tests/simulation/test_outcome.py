@@ -59,8 +59,8 @@ def test_differences_are_paired_and_corrected():
 def test_cost_to_reach_the_target():
     found = outcome(experiment())
     by_name = {one.strategy: one for one in found.strategies}
-    assert math.isinf(by_name["random"].cost[0])  # 0.7 never reaches 0.95 · 0.8
-    assert by_name["other"].cost[0] == pytest.approx(40 + 80 * (0.76 - 0.7) / 0.1)
+    assert math.isinf(by_name["random"].cost[0.95][0])  # 0.7 never reaches 0.95 · 0.8
+    assert by_name["other"].cost[0.95][0] == pytest.approx(40 + 80 * (0.76 - 0.7) / 0.1)
 
 
 def test_losses_are_told_as_plainly_as_gains():
@@ -100,7 +100,7 @@ def test_table_figure_and_rows(tmp_path):
     assert len(markdown(found).splitlines()) == 4 + 3
     assert all(len(row) == len(HEADS) for row in rows(found))
     left, right = strategies_figure(found, steps).axes
-    assert len(left.lines) == len(right.lines) == 3 + 2
+    assert len(left.lines) == len(right.lines) == 3 + 3
     assert right.lines[0].get_xdata() == pytest.approx([0, 10, 20])
     write_rows(tmp_path / "rounds.csv", steps)
     lines = (tmp_path / "rounds.csv").read_text().splitlines()
