@@ -53,8 +53,8 @@ def markdown(found: Outcome) -> str:
     legend = (
         f"Average precision of full supervision {found.full.mean():.3f} ({found.full_seconds:,.0f} expert seconds). "
         f"Area: mean average precision over {found.budget_seconds:,.0f} seconds. Seconds to a share of full "
-        f"supervision: median, and how many of {found.full.size} paired seeds reached it. Differences of areas with 95 % "
-        "intervals; p by the exact sign-flip test, Holm's correction."
+        f"supervision: median, and how many of {found.full.size} paired seeds reached it. Differences of areas with "
+        "95 % intervals; p by the exact sign-flip test, Holm's correction."
     )
     lines = [legend, ""]
     lines += [f"**Not to be ranked**: {objection}." for objection in found.objections]
