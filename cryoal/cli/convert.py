@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoal.cli.options import CS_Y, OUT, PIXEL_SIZE, PROJECT, QUIET
+from cryoal.cli.options import CS_Y, OUT, PIXEL_SIZE, PROJECT, QUIET, RIM
 from cryoal.errors import LabelError, OptionError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def command(
     fractions: Annotated[
         bool, typer.Option("--fractions", help="Keep fractions of pixels; RELION truncates them.")
     ] = False,
+    rim: RIM = 0.0,
     exposures: Annotated[Path | None, typer.Option(help="cryoSPARC's exposures .cs.")] = None,
     cs_y: CS_Y = "file",
     project: PROJECT = Path(),
@@ -54,14 +55,16 @@ def command(
         box_size_px=box_size,
         round_coordinates=not fractions,
         shapes=reading.shapes,
+        rim_diameters=rim,
         root=project,
         micrographs_star=micrographs if micrographs and micrographs.endswith(".star") else "",
         exposures=exposures,
         cs_y=cs_y,  # type: ignore[arg-type]
     )
     written = FORMATS[to].write(picks, out, options)
+    kept = sum(len(options.select(entry, found)) for entry, found in picks)
     console.say(
-        f"{sum(len(found) for _, found in picks):,} picks on {len(picks):,} micrographs, {len(written):,} files below "
+        f"{kept:,} picks on {len(picks):,} micrographs, {len(written):,} files below "
         f"{out}; give {written[0]} to the next program",
         quiet=quiet,
     )
@@ -86,10 +89,10 @@ def _named_picks(
 
     picks: dict[str, tuple[MicrographEntry, Picks]] = {}
     for found in read_files([source], reading, format_name):
-        entry = MicrographEntry(found.name, Path(found.name))
+        entry = MicrographEntry(found.micrograph, Path(found.micrograph))
         if entry.key in picks:
             raise LabelError(
-                f"{found.path}: micrograph {found.name} has picks in another file, too; give --micrographs to tell "
+                f"{found.path}: micrograph {entry.name} has picks in another file, too; give --micrographs to tell "
                 "them apart by their folders"
             )
         picks[entry.key] = (entry, found.picks)

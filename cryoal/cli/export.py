@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cryoal.cli.options import CS_Y, FORMAT, OUT, QUIET, WORKSPACE
+from cryoal.cli.options import CS_Y, FORMAT, OUT, QUIET, RIM, WORKSPACE
 
 
 def command(
@@ -16,6 +16,7 @@ def command(
     fractions: Annotated[
         bool, typer.Option("--fractions", help="Keep fractions of pixels; RELION truncates them.")
     ] = False,
+    rim: RIM = 0.0,
     exposures: Annotated[Path | None, typer.Option(help="cryoSPARC's exposures .cs.")] = None,
     cs_y: CS_Y = "file",
     quiet: QUIET = False,
@@ -27,10 +28,15 @@ def command(
 
     project = Project.open(workspace)
     options = export_options(
-        project, box_size_px=box_size, round_coordinates=not fractions, exposures=exposures, cs_y=cs_y
+        project,
+        box_size_px=box_size,
+        round_coordinates=not fractions,
+        rim_diameters=rim,
+        exposures=exposures,
+        cs_y=cs_y,
     )
     written = export(project, file_format, out, options)
     layout, picks = newest_picks(project)
-    total = sum(len(one) for _, one in picks)
+    total = sum(len(options.select(entry, one)) for entry, one in picks)
     console.say(f"round {layout.number}: {total:,} picks on {len(picks):,} micrographs", quiet=quiet)
     console.say(f"{len(written):,} files below {out}; give {written[0]} to the next program", quiet=quiet)

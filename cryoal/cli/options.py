@@ -30,6 +30,9 @@ PROJECT = Annotated[
 ]
 FORMAT = Annotated[str, typer.Option("--format", help="relion, cryosparc, eman, eman2, cryolo, topaz, xmipp or csv.")]
 OUT = Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)]
+RIM = Annotated[
+    float, typer.Option(help="Leave out picks this close to the image's edge, diameters; 0.5: none is cut.")
+]
 THRESHOLD = Annotated[float | None, typer.Option(help="Lowest probability of a pick.", show_default=False)]
 PRECISION = Annotated[
     float | None, typer.Option(help="Share of the picks that shall be particles, as expected.", show_default=False)

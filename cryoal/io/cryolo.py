@@ -9,8 +9,9 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileFormatError
 from cryoal.io import star
-from cryoal.io.names import coordinate_path, own_name, unique_stems
+from cryoal.io.names import own_name
 from cryoal.io.options import ExportOptions, ImportOptions
+from cryoal.io.per_micrograph import write_each
 from cryoal.io.text import number, read_text, rows
 
 _BOX = ["CoordinateX", "CoordinateY", "Width", "Height"]
@@ -44,12 +45,11 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
     FileError
         A file cannot be written.
     """
-    flat = unique_stems([entry for entry, _ in picks])
-    written = []
-    for entry, found in picks:
-        written.append(coordinate_path(entry, out, ".cbox", flat=flat))
-        star.write(written[-1], _blocks(options.select(entry, found), options.box_px(entry)), heading="\n")
-    return written
+
+    def write_one(path: Path, entry: MicrographEntry, kept: Picks) -> None:
+        star.write(path, _blocks(kept, options.box_px(entry)), heading="\n")
+
+    return write_each(picks, out, ".cbox", options, write_one)
 
 
 def _read_star(path: Path) -> Picks:

@@ -14,18 +14,18 @@ from cryoal.io.durable import write_atomic
 from cryoal.io.micrographs import shape_of
 from cryoal.io.names import NameIndex, own_name
 from cryoal.io.options import ExportOptions, ImportOptions
-from cryoal.io.text import number, read_text
+from cryoal.io.per_micrograph import Columns, picks_of_table
+from cryoal.io.text import read_text
 
 FILE_NAME = "picks.csv"
 _NAME, _X, _Y, _SCORE, _CLASS = "micrograph", "x", "y", "score", "class_number"
-_OPTIONAL = ((_SCORE, np.nan), (_CLASS, 0.0))
 _CRYOPPP_X, _CRYOPPP_Y = "X-Coordinate", "Y-Coordinate"
 
 
 def is_csv_header(line: str) -> bool:
     """Whether a first line names the columns of one of the two layouts."""
-    columns = {column.strip() for column in line.split(",")}
-    return {_X, _Y} <= columns or {_CRYOPPP_X, _CRYOPPP_Y} <= columns
+    header = set(_header(next(csv.reader([line]), [])))
+    return {_X, _Y} <= header or {_CRYOPPP_X, _CRYOPPP_Y} <= header
 
 
 def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
@@ -43,23 +43,13 @@ def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
         The micrograph of a CryoPPP file, whose height is needed, is not among those of `options`.
     """
     lines = csv.reader(io.StringIO(read_text(path, "a CSV file of picks")))
-    header = [column.strip() for column in next(lines, [])]
+    header = _header(next(lines, []))
     is_cryoppp = {_CRYOPPP_X, _CRYOPPP_Y} <= set(header)
     if not is_cryoppp and not {_X, _Y} <= set(header):
         raise FileFormatError(f"{path}: line 1: columns {header}; expected {_NAME},{_X},{_Y},{_SCORE} or CryoPPP's")
     x_name, y_name = (_CRYOPPP_X, _CRYOPPP_Y) if is_cryoppp else (_X, _Y)
-    found: dict[str, list[list[float]]] = {}
-    for values in lines:
-        if not values:
-            continue
-        line = lines.line_num
-        if len(values) != len(header):
-            raise FileFormatError(f"{path}: line {line}: {len(values)} values instead of {len(header)}; mend the line")
-        row = dict(zip(header, values, strict=True))
-        picked = [number(path, line, x_name, row[x_name]), number(path, line, y_name, row[y_name])]
-        picked += [number(path, line, name, row[name]) if row.get(name) else missing for name, missing in _OPTIONAL]
-        found.setdefault(row.get(_NAME, own_name(path)), []).append(picked)
-    picks = {name: Picks(*np.array(rows, np.float64).T) for name, rows in found.items()}
+    rows = ((lines.line_num, values) for values in lines if any(value.strip() for value in values))
+    picks = picks_of_table(path, header, rows, Columns(_NAME, x_name, y_name, _SCORE, _CLASS))
     if is_cryoppp:
         return {name: _turned(path, found_picks, options or ImportOptions()) for name, found_picks in picks.items()}
     return picks
@@ -84,6 +74,13 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
             writer.writerow([entry.name, f"{x:.9g}", f"{y:.9g}", score, class_number])
     write_atomic(out / FILE_NAME, text.getvalue())
     return [out / FILE_NAME]
+
+
+def _header(columns: Sequence[str]) -> list[str]:
+    """Column names, ours in any case of letters."""
+    ours = (_NAME, _X, _Y, _SCORE, _CLASS)
+    names = [column.strip() for column in columns]
+    return [name.lower() if name.lower() in ours else name for name in names]
 
 
 def _turned(path: Path, picks: Picks, options: ImportOptions) -> Picks:

@@ -10,8 +10,9 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileFormatError
 from cryoal.io.durable import write_atomic
-from cryoal.io.names import coordinate_path, own_name, unique_stems
+from cryoal.io.names import own_name
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
+from cryoal.io.per_micrograph import write_each
 from cryoal.io.text import number, read_text, rows
 
 _HELIX_MARKS = ("-1", "-2", "-3")
@@ -57,18 +58,15 @@ def write_box(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options
     FileError
         A file cannot be written.
     """
-    flat = unique_stems([entry for entry, _ in picks])
-    written = []
-    for entry, found in picks:
-        box = options.box_px(entry)
-        kept = rounded(options.select(entry, found))
-        lines = []
-        for x, y, score in zip(kept.x, kept.y, kept.score, strict=True):
+
+    def write_one(path: Path, entry: MicrographEntry, kept: Picks) -> None:
+        box, whole, lines = options.box_px(entry), rounded(kept), []
+        for x, y, score in zip(whole.x, whole.y, whole.score, strict=True):
             ending = "" if np.isnan(score) else f"\t{float(f'{score:.9g}')!r}"
             lines.append(f"{int(x) - box // 2}\t{int(y) - box // 2}\t{box}\t{box}{ending}\n")
-        written.append(coordinate_path(entry, out, ".box", flat=flat))
-        write_atomic(written[-1], "".join(lines))
-    return written
+        write_atomic(path, "".join(lines))
+
+    return write_each(picks, out, ".box", options, write_one)
 
 
 def read_info(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
@@ -107,15 +105,13 @@ def write_info(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, option
     FileError
         A file cannot be written.
     """
-    flat = unique_stems([entry for entry, _ in picks])
-    written = []
-    for entry, found in picks:
-        kept = options.select(entry, found)
+
+    def write_one(path: Path, _entry: MicrographEntry, kept: Picks) -> None:
         values = zip(kept.x.tolist(), kept.y.tolist(), kept.score.tolist(), strict=True)
         boxes = [[x, y, "manual"] if np.isnan(score) else [x, y, "manual", score] for x, y, score in values]
-        written.append(coordinate_path(entry, out / "info", f"{_INFO}.json", flat=flat))
-        write_atomic(written[-1], json.dumps({"boxes": boxes}))
-    return written
+        write_atomic(path, json.dumps({"boxes": boxes}))
+
+    return write_each(picks, out / "info", f"{_INFO}.json", options, write_one)
 
 
 def _picks(xy: list[tuple[float, float]], scores: list[float]) -> Picks:

@@ -1,7 +1,9 @@
 """The table of pick formats, the format of a file by its content, and picks matched to micrographs."""
 
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +11,8 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileError, FileFormatError, LabelError, OptionError
 from cryoal.io import cryolo, cryosparc, csv, eman, relion, topaz, xmipp
-from cryoal.io.names import NameIndex
-from cryoal.io.options import ExportOptions, ImportOptions
+from cryoal.io.names import WORKSPACE_FILE, NameIndex, without_coordinate_suffix
+from cryoal.io.options import ExportOptions, ImportOptions, on_image
 
 Reader = Callable[[Path, ImportOptions], dict[str, Picks]]
 Writer = Callable[[Sequence[tuple[MicrographEntry, Picks]], Path, ExportOptions], list[Path]]
@@ -65,7 +67,20 @@ class FoundPicks:
     @property
     def place(self) -> str:
         """The name to match: with the file's folders where the file names its micrograph by its own name."""
-        return (self.path.parent / self.name).as_posix() if self.path.name.startswith(self.name) else self.name
+        return (self.path.parent / self.name).as_posix() if self._is_own else self.name
+
+    @property
+    def micrograph(self) -> str:
+        """The micrograph's name where there is no list to match: a file's own name is cut before ``_autopick``."""
+        return without_coordinate_suffix(self.name) if self._is_own else self.name
+
+    @property
+    def _is_own(self) -> bool:
+        return self.path.name.startswith(self.name)
+
+
+class OutsideWarning(UserWarning):
+    """Positions that lie on no pixel of their image were left out."""
 
 
 def format_named(name: str) -> Format:
@@ -134,13 +149,18 @@ def read_files(
 def read_picks(paths: Sequence[Path], options: ImportOptions, format_name: str | None = None) -> dict[str, Picks]:
     """Read picks and match them to the micrographs `options.entries`; the result is by micrograph key.
 
+    Warns
+    -----
+    OutsideWarning
+        Up to half of all positions lie outside their images (where `options.shapes` tells); they are left out.
+
     Raises
     ------
     FileError, FileFormatError
         As `read_files`.
     LabelError
-        A name means no micrograph or several, two files hold picks of one micrograph, or picks lie outside the image
-        (where `options.shapes` tells it).
+        A name means no micrograph or several, two files hold picks of one micrograph, or more than half of the
+        positions lie outside their images.
     """
     index = NameIndex(options.entries)
     matched: dict[str, FoundPicks] = {}
@@ -153,7 +173,6 @@ def read_picks(paths: Sequence[Path], options: ImportOptions, format_name: str |
         if entry.key in matched:
             both = f"{matched[entry.key].path} and {found.path}"
             raise LabelError(f"{both}: both hold picks of micrograph {entry.name}; give one of them")
-        _check_inside(found, options.shapes.get(entry.key))
         matched[entry.key] = found
     if strangers:
         listed = ", ".join(found.name for found in strangers[:5])
@@ -161,7 +180,7 @@ def read_picks(paths: Sequence[Path], options: ImportOptions, format_name: str |
         raise LabelError(
             f"{strangers[0].path}: no micrograph is named {listed}{more}; give the picks of listed micrographs"
         )
-    return {key: found.picks for key, found in matched.items()}
+    return _inside(matched, options.shapes)
 
 
 def _detect_text(path: Path, text: str) -> str | None:
@@ -190,7 +209,7 @@ def _detect_table(first: str) -> str | None:
 def _coordinate_files(folder: Path) -> Iterator[Path]:
     """Yield the coordinate files below a folder, those that a list among them names only through the list."""
     detected: dict[Path, str] = {}
-    for file in sorted(folder.rglob("*")):
+    for file in sorted(_files_below(folder)):
         if file.suffix.lower() not in _SUFFIXES or not file.is_file() or file.name.startswith((".", "coords_suffix_")):
             continue
         try:
@@ -206,16 +225,33 @@ def _coordinate_files(folder: Path) -> Iterator[Path]:
     yield from files
 
 
-def _check_inside(found: FoundPicks, shape: tuple[int, int] | None) -> None:
-    """Refuse picks that lie on no pixel of their image."""
-    if shape is None:
-        return
-    ny, nx = shape
-    x, y = found.picks.x, found.picks.y
-    outside = (x < -0.5) | (x >= nx - 0.5) | (y < -0.5) | (y >= ny - 0.5)
-    if outside.any():
-        i = int(outside.argmax())
-        raise LabelError(
-            f"{found.path}: {int(outside.sum())} of {len(outside)} positions on {found.name} lie outside its "
-            f"{nx} × {ny} pixels, the first at x {x[i]:g}, y {y[i]:g}; give coordinates in pixels of these micrographs"
-        )
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield what lies below a folder, but not in hidden folders (RELION's .Nodes) nor in workspaces."""
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and not Path(here, name, WORKSPACE_FILE).exists()]
+        yield from (Path(here, name) for name in files)
+
+
+def _inside(matched: Mapping[str, FoundPicks], shapes: Mapping[str, tuple[int, int]]) -> dict[str, Picks]:
+    """Leave out positions that lie on no pixel of their image and say so; refuse them where they are the most."""
+    kept, outside = {key: found.picks for key, found in matched.items()}, []
+    for key in matched.keys() & shapes.keys():
+        inside = on_image(kept[key], shapes[key])
+        if not inside.all():
+            outside.append((matched[key].path, key, ~inside))
+            kept[key] = kept[key].select(inside)
+    if not outside:
+        return kept
+    path, key, off = min(outside, key=lambda each: each[:2])
+    found, first, (ny, nx) = matched[key].picks, int(off.argmax()), shapes[key]
+    text = (
+        f"{path}: {int(off.sum())} of {len(off)} positions on {matched[key].name} lie outside its {nx} × {ny} pixels, "
+        f"the first, number {first + 1}, at x {found.x[first]:g}, y {found.y[first]:g}"
+    )
+    n_off, n_all = sum(int(each.sum()) for *_, each in outside), sum(len(each.picks) for each in matched.values())
+    if len(outside) > 1:
+        text += f" ({n_off} of {n_all} on {len(outside)} of {len(matched)} micrographs in all)"
+    if n_off > n_all / 2:
+        raise LabelError(f"{text}; give coordinates in pixels of these very micrographs, with the same binning")
+    warnings.warn(f"{text}; left out", OutsideWarning, stacklevel=3)
+    return kept

@@ -9,12 +9,26 @@ from cryoal.data.micrograph import MicrographEntry, micrograph_key
 from cryoal.errors import LabelError
 
 _CRYOSPARC_UID = re.compile(r"^\d{18,21}_")
-_COORDINATE_SUFFIX = re.compile(r"_(?:autopick|manualpick|picks?|coords?|boxes|topaz|cryolo|info)$")
+_COORDINATE_SUFFIX = re.compile(
+    r"_(?:autopick|manualpick|automatch|picks?|picked|coords?|boxes|topaz|cryolo|info|BoxNet\w*)$"
+)
+
+WORKSPACE_FILE = "workspace.toml"
+"""What tells a workspace from other folders; its own files are nobody's picks."""
 
 
 def own_name(path: Path) -> str:
     """Name of the micrograph that a coordinate file without names inside belongs to: its stem, dots kept."""
     return path.stem
+
+
+def without_coordinate_suffix(name: str) -> str:
+    """Name of a coordinate file without ``_autopick`` and what other programs put there.
+
+    >>> without_coordinate_suffix("Micrographs/a.b_autopick")
+    'Micrographs/a.b'
+    """
+    return _COORDINATE_SUFFIX.sub("", name)
 
 
 class NameIndex:
@@ -39,7 +53,7 @@ class NameIndex:
             Several micrographs fit.
         """
         key = micrograph_key(name)
-        for candidate in (key, _COORDINATE_SUFFIX.sub("", key)):
+        for candidate in (key, without_coordinate_suffix(key)):
             entries = self._by_stem.get(_stem(candidate), [])
             if entries:
                 return _only(name, candidate, entries)

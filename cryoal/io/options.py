@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
@@ -51,6 +52,8 @@ class ExportOptions:
         Write integers to RELION files, since RELION's extraction truncates (100.99 to 100).
     shapes : mapping of str to (ny, nx)
         Image shape by micrograph key; picks outside the image are left out.
+    rim_diameters : float
+        Picks closer to the image's edge are left out; a half keeps the particles that lie wholly inside.
     root : Path
         RELION's project folder: paths below it are written relative to it.
     micrographs_star : str
@@ -66,6 +69,7 @@ class ExportOptions:
     threshold: float = float("-inf")
     round_coordinates: bool = True
     shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    rim_diameters: float = 0.0
     root: Path = field(default_factory=Path)
     micrographs_star: str = ""
     exposures: Path | None = None
@@ -76,6 +80,8 @@ class ExportOptions:
             raise OptionError(f"--cs-y: '{self.cs_y}' is not known; give 'file' or 'inverted'")
         if self.box_size_px is not None and self.box_size_px < 2:
             raise OptionError(f"box size: {self.box_size_px} pixels; give at least 2")
+        if not 0 <= self.rim_diameters < float("inf"):
+            raise OptionError(f"--rim: {self.rim_diameters} is not allowed; give diameters, 0 or more")
 
     def box_px(self, entry: MicrographEntry) -> int:
         """Give the even side of the boxes on one micrograph.
@@ -96,10 +102,34 @@ class ExportOptions:
         return max(2, 2 * round(side / 2))
 
     def select(self, entry: MicrographEntry, picks: Picks) -> Picks:
-        """Keep the picks that reach the threshold and lie on a pixel of the image (where its shape is known)."""
-        ny, nx = self.shapes.get(entry.key, (np.inf, np.inf))
-        on_pixel = (picks.x >= -0.5) & (picks.x < nx - 0.5) & (picks.y >= -0.5) & (picks.y < ny - 0.5)
-        return picks.select(on_pixel & ~(picks.score < self.threshold))
+        """Keep the picks that reach the threshold and lie on the image (where its shape is known), off its rim.
+
+        Raises
+        ------
+        OptionError
+            A rim is asked for, but the image's shape, its pixel size or the diameter is not known.
+        """
+        inside = on_image(picks, self.shapes.get(entry.key), self._rim_px(entry))
+        return picks.select(inside & ~(picks.score < self.threshold))
+
+    def _rim_px(self, entry: MicrographEntry) -> float:
+        """Width of the rim on one micrograph."""
+        if self.rim_diameters == 0:
+            return 0.0
+        rim = self.rim_diameters * self.diameter_angstrom / entry.pixel_size_angstrom
+        if not np.isfinite(rim) or entry.key not in self.shapes:
+            raise OptionError(
+                f"--rim: the image shape, the pixel size or the diameter of {entry.name} is not known; give "
+                "--micrographs, --pixel-size and --diameter, or leave --rim out"
+            )
+        return rim
+
+
+def on_image(picks: Picks, shape: tuple[int, int] | None, rim_px: float = 0.0) -> NDArray[np.bool_]:
+    """Which picks lie on an image of (ny, nx) pixels, `rim_px` or more from its edge; None is an image without end."""
+    ny, nx = shape or (np.inf, np.inf)
+    low, right, bottom = rim_px - 0.5, nx - 0.5 - rim_px, ny - 0.5 - rim_px
+    return (picks.x >= low) & (picks.x < right) & (picks.y >= low) & (picks.y < bottom)
 
 
 def rounded(picks: Picks) -> Picks:

@@ -11,7 +11,8 @@ from cryoal.errors import FileFormatError, LabelError
 from cryoal.io.durable import write_atomic
 from cryoal.io.names import unique_stems
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
-from cryoal.io.text import number, read_text
+from cryoal.io.per_micrograph import Columns, picks_of_table
+from cryoal.io.text import read_text
 
 _NAME, _X, _Y, _SCORE = "image_name", "x_coord", "y_coord", "score"
 FILE_NAME = "particles.txt"
@@ -31,19 +32,8 @@ def read(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
     header = lines[0].split("\t")
     if not {_NAME, _X, _Y} <= set(header):
         raise FileFormatError(f"{path}: line 1: columns {header}; expected {_NAME}, {_X}, {_Y} and perhaps {_SCORE}")
-    found: dict[str, list[tuple[float, float, float]]] = {}
-    for line, text in enumerate(lines[1:], start=2):
-        if not text.strip():
-            continue
-        values = text.split("\t")
-        if len(values) != len(header):
-            raise FileFormatError(f"{path}: line {line}: {len(values)} values instead of {len(header)}; mend the line")
-        row = dict(zip(header, values, strict=True))
-        score = number(path, line, _SCORE, row[_SCORE]) if row.get(_SCORE, "") else np.nan
-        found.setdefault(row[_NAME], []).append(
-            (number(path, line, _X, row[_X]), number(path, line, _Y, row[_Y]), score)
-        )
-    return {name: Picks(*np.array(rows, np.float64).T) for name, rows in found.items()}
+    rows = ((line, text.split("\t")) for line, text in enumerate(lines[1:], start=2) if text.strip())
+    return picks_of_table(path, header, rows, Columns(_NAME, _X, _Y, _SCORE))
 
 
 def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: ExportOptions) -> list[Path]:

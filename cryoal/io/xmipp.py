@@ -9,8 +9,9 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileFormatError
 from cryoal.io import star
-from cryoal.io.names import coordinate_path, own_name, unique_stems
+from cryoal.io.names import own_name
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
+from cryoal.io.per_micrograph import write_each
 
 _MANUAL, _AUTOMATIC = "particles", "particles_auto"
 _X, _Y, _COST, _ENABLED = "xcoor", "ycoor", "cost", "enabled"
@@ -52,15 +53,13 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
     FileError
         A file cannot be written.
     """
-    flat = unique_stems([entry for entry, _ in picks])
-    written = []
-    for entry, found in picks:
-        kept = rounded(options.select(entry, found))
-        scored = np.isfinite(kept.score)
-        parts = {_MANUAL: kept.select(~scored), _AUTOMATIC: kept.select(scored)}
-        written.append(coordinate_path(entry, out, ".pos", flat=flat))
-        star.write(written[-1], {name: _columns(part) for name, part in parts.items()}, heading=_HEADING)
-    return written
+
+    def write_one(path: Path, _entry: MicrographEntry, kept: Picks) -> None:
+        whole, scored = rounded(kept), np.isfinite(kept.score)
+        parts = {_MANUAL: whole.select(~scored), _AUTOMATIC: whole.select(scored)}
+        star.write(path, {name: _columns(part) for name, part in parts.items()}, heading=_HEADING)
+
+    return write_each(picks, out, ".pos", options, write_one)
 
 
 def _columns(picks: Picks) -> star.Columns:

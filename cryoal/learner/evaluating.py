@@ -16,7 +16,6 @@ from cryoal.io.formats import FoundPicks, read_files
 from cryoal.io.micrographs import list_micrographs
 from cryoal.io.names import NameIndex
 from cryoal.io.options import ImportOptions
-from cryoal.workspace.layout import Layout
 
 _LIST = "micrographs.star"
 _LEVELS_UP = 3
@@ -119,8 +118,7 @@ def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
     if strangers or not centres:
         named = f"{len(strangers)} micrographs it names, {strangers[0]} first, are" if strangers else "none it names is"
         raise LabelError(f"{truth}: {named} not in the micrograph list; give the right list by --micrographs")
-    handed_over = [one for one in read_files([picks], reading) if not _in_workspace(one.path, picks)]
-    found, without_truth = _by_entry(handed_over, index)
+    found, without_truth = _by_entry(read_files([picks], reading), index)
     by_key = {entry.key: entry for entry in entries}
     compared = [
         _compare(found.get(key, Picks.empty()), one, _diameter_px(by_key[key], options), options.radius_diameters)
@@ -196,7 +194,7 @@ def _named_by(truth: Path, found: Sequence[FoundPicks], options: EvaluateOptions
             f"{truth}: the pixel size is not known, for there is no {_LIST} in or above the folders of truth "
             "and picks; give --pixel-size or --micrographs"
         )
-    return [MicrographEntry(one.name, Path(one.name), options.pixel_size_angstrom) for one in found]
+    return [MicrographEntry(one.micrograph, Path(one.micrograph), options.pixel_size_angstrom) for one in found]
 
 
 def _by_entry(found: Sequence[FoundPicks], index: NameIndex) -> tuple[dict[str, Picks], tuple[str, ...]]:
@@ -212,12 +210,6 @@ def _by_entry(found: Sequence[FoundPicks], index: NameIndex) -> tuple[dict[str, 
         else:
             known[entry.key] = one.picks
     return known, tuple(strangers)
-
-
-def _in_workspace(path: Path, folder: Path) -> bool:
-    """Whether a file lies in a workspace below the folder, as `cryoal run` leaves one beside its picks."""
-    between = path.parents[: len(path.parts) - len(folder.parts) - 1]
-    return any(Layout(parent).settings.exists() for parent in between)
 
 
 def _diameter_px(entry: MicrographEntry, options: EvaluateOptions) -> float:

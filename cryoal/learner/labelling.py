@@ -1,16 +1,19 @@
 """Import of labels: from picks of any program to decisions in the journal."""
 
 import getpass
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cryoal.data.labels import Field, Label, Origin, Verdict
+from cryoal.data.labels import Field, Label, MicrographLabels, Origin, Verdict
 from cryoal.data.picks import Picks
 from cryoal.errors import LabelError, OptionError
+from cryoal.evaluation.matching import match
 from cryoal.io.formats import read_picks
 from cryoal.io.options import ImportOptions
 from cryoal.learner.project import Project
@@ -20,14 +23,15 @@ from cryoal.workspace.journal import (
     CompleteField,
     CompleteMicrograph,
     Decision,
+    What,
     append_decisions,
     read_journal,
 )
 from cryoal.workspace.labelling import new_decisions
 from cryoal.workspace.lock import writer_lock
 
-_FIELD, _MICROGRAPH = "complete field", "complete micrograph"
-_KINDS = (*(verdict.value for verdict in Verdict), _FIELD, _MICROGRAPH)
+_CLASS, _FIELD, _MICROGRAPH = "class number", "complete field", "complete micrograph"
+_KINDS = (*(verdict.value for verdict in Verdict), _CLASS, _FIELD, _MICROGRAPH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class Imported:
 def import_labels(project: Project, what: LabelImport) -> Imported:
     """Read picks and append what is new to the journal.
 
+    A particle that is marked already, within `Project.same_particle_px`, stays where it is marked; where the picks
+    tell its class, and the mark another or none, it takes that class.
+
     Raises
     ------
     LabelError
@@ -94,9 +101,12 @@ def import_labels(project: Project, what: LabelImport) -> Imported:
     picks = read_picks(what.paths, options, what.format_name)
     decisions = _of_fields(what.query, picks) if what.query else _of_micrographs(what, picks)
     with writer_lock(project.layout.labels_lock, "cryoal label"):
+        marked = project.labels()
+        decisions = _as_marked(decisions, marked, project.same_particle_px)
         new = new_decisions(read_journal(project.layout.labels), decisions)
         append_decisions(project.layout.labels, new)
-    counts = Counter(_kind(decision) for decision in new)
+    known = {(key, mark.x, mark.y) for key, one in marked.items() for mark in one.labels}
+    counts = Counter(_kind(decision, known) for decision in new)
     return Imported(len(picks), {kind: counts[kind] for kind in _KINDS if counts[kind]})
 
 
@@ -131,6 +141,37 @@ def _of_fields(query: Path, picks: Mapping[str, Picks]) -> list[Decision]:
     return decisions
 
 
+def _as_marked(
+    decisions: Sequence[Decision], marked: Mapping[str, MicrographLabels], radius_px: float
+) -> list[Decision]:
+    """The decisions, those about particles that are marked already moved to the marks."""
+    out = list(decisions)
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, decision in enumerate(decisions):
+        if _may_be_marked(decision.what) and decision.micrograph in marked:
+            rows[decision.micrograph].append(row)
+    for key, indices in rows.items():
+        marks = [mark for mark in marked[key].labels if mark.verdict == Verdict.PARTICLE]
+        imported = [cast("Label", decisions[row].what) for row in indices]
+        pairs = match(_positions(imported), _positions(marks), radius_px)
+        for pick, truth in zip(pairs.pick, pairs.truth, strict=True):
+            row, mark, label = indices[pick], marks[truth], imported[pick]
+            origin = label.origin if label.origin == Origin.COMPLETE else mark.origin
+            number = label.class_number or mark.class_number
+            out[row] = replace(out[row], what=replace(mark, origin=origin, class_number=number))
+    return out
+
+
+def _may_be_marked(what: What) -> bool:
+    """Whether it is a particle of a file; an answer is about the very position."""
+    return isinstance(what, Label) and what.verdict == Verdict.PARTICLE and what.origin != Origin.ANSWER
+
+
+def _positions(labels: Sequence[Label]) -> NDArray[np.float64]:
+    """(x, y), shape (N, 2)."""
+    return np.array([(label.x, label.y) for label in labels], np.float64).reshape(-1, 2)
+
+
 def _labels(key: str, picks: Picks, verdict: Verdict, origin: Origin) -> list[Decision]:
     """A decision for each position."""
     numbers = np.maximum(picks.class_number, 0)
@@ -150,11 +191,12 @@ def _user() -> str:
         return ""
 
 
-def _kind(decision: Decision) -> str:
+def _kind(decision: Decision, known: Container[tuple[str, float, float]]) -> str:
     """Word for the summary."""
     match decision.what:
         case Label() as label:
-            return label.verdict.value
+            is_known = label.class_number and (decision.micrograph, label.x, label.y) in known
+            return _CLASS if is_known else label.verdict.value
         case CompleteField():
             return _FIELD
         case _:

@@ -14,7 +14,7 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import star
-from cryoal.io.durable import publish_directory, remove_leftovers, temporary_sibling
+from cryoal.io.durable import remove_leftovers, temporary_sibling
 from cryoal.io.formats import format_named
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
@@ -25,7 +25,7 @@ from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_pre
 from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
-from cryoal.workspace.rounds import newest_round, published_rounds
+from cryoal.workspace.rounds import found_picks, newest_round, publish_picks, published_rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,14 @@ def newest_picks(project: Project) -> tuple[RoundLayout, list[tuple[MicrographEn
     WorkspaceError
         Nothing is picked yet.
     """
-    for layout in reversed(published_rounds(project.layout)):
-        if layout.picks_folder.is_dir():
-            break
-    else:
+    rounds = reversed(published_rounds(project.layout))
+    picked = next(((layout, folder) for layout in rounds if (folder := found_picks(layout))), None)
+    if picked is None:
         raise WorkspaceError(f"{project.layout.root}: there are no picks yet; run cryoal pick")
+    layout, folder = picked
     out = []
     for entry in project.entries:
-        path = layout.picks(entry.key)
+        path = folder / f"{entry.key}.star"
         if path.exists():
             out.append((entry, next(iter(read_relion(path).values()))))
     return layout, out
@@ -206,12 +206,11 @@ def _near(xy: NDArray[np.float64], others: NDArray[np.float64], radius_px: float
 
 def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Sequence[Picks]) -> None:
     """Write all picks into a hidden folder and put it in the place of the old one."""
-    making = RoundLayout(temporary_sibling(layout.folder / "picks"), layout.number)
-    ready, old = temporary_sibling(layout.folder / "ready_picks"), temporary_sibling(layout.folder / "old_picks")
+    making = temporary_sibling(layout.picks_folder)
     remove_leftovers(layout.folder)
     try:
         for entry, one in zip(entries, picks, strict=True):
-            path = making.folder / f"{entry.key}.star"
+            path = making / f"{entry.key}.star"
             star.write(
                 path,
                 {
@@ -223,14 +222,9 @@ def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Seq
                     }
                 },
             )
-        publish_directory(making.folder, ready)
-        # Only a crash between these two renames leaves the round without picks; cryoal pick makes them again.
-        if layout.picks_folder.exists():
-            layout.picks_folder.rename(old)
-        ready.rename(layout.picks_folder)
+        publish_picks(layout, making)
     finally:
-        for folder in (making.folder, ready, old):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def check_wish(threshold: float | None, precision: float | None) -> None:

@@ -26,6 +26,7 @@ from cryoal.workspace.settings import Settings, read_settings, root_folder, writ
 
 _POLARITY_SAMPLE = 5
 _ANSWER_REACH_DIAMETERS = 0.1
+_SAME_PARTICLE_DIAMETERS = 0.3  # a classification moves centres by less, and particles lie further apart
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,17 @@ class Project:
     @cached_property
     def answer_reach_px(self) -> float:
         """How far an answer about a candidate reaches, pixels of the original micrographs."""
+        return _ANSWER_REACH_DIAMETERS * self._median_diameter_px
+
+    @property
+    def same_particle_px(self) -> float:
+        """How far apart two programs' centres of one particle may lie, pixels of the original micrographs."""
+        return _SAME_PARTICLE_DIAMETERS * self._median_diameter_px
+
+    @cached_property
+    def _median_diameter_px(self) -> float:
         sizes = [entry.pixel_size_angstrom for entry in self.entries if math.isfinite(entry.pixel_size_angstrom)]
-        diameter_px = self.settings.diameter_angstrom / float(np.median(sizes)) if sizes else 1.0
-        return _ANSWER_REACH_DIAMETERS * diameter_px
+        return self.settings.diameter_angstrom / float(np.median(sizes)) if sizes else 1.0
 
     def usable(self) -> list[MicrographEntry]:
         """The micrographs that are not set aside."""

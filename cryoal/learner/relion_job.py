@@ -31,7 +31,7 @@ from cryoal.workspace.rounds import newest_round, published_rounds
 from cryoal.workspace.settings import read_settings
 
 _BLOB_SIGMAS = 1.0
-_DERIVED = ("candidates", "picks", "query.star")
+_DERIVED = ("candidates", "picks*", "query.star")
 
 
 @dataclass(frozen=True, slots=True)

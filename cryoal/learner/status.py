@@ -12,7 +12,7 @@ from cryoal.learner.queries import asks_fields, cold_start_query
 from cryoal.learner.training import count_labels
 from cryoal.workspace.candidates import is_scored
 from cryoal.workspace.layout import RoundLayout
-from cryoal.workspace.rounds import published_rounds, read_info
+from cryoal.workspace.rounds import found_picks, published_rounds, read_info
 from cryoal.workspace.set_aside import read_set_aside
 
 
@@ -98,7 +98,7 @@ def advice(project: Project) -> str:
     missing = sum(not is_scored(newest, entry.key) for entry in usable)
     if missing:
         return f"score {missing:,} of {len(usable):,} micrographs, cryoal score {root}"
-    if newest.picks_folder.is_dir():
+    if found_picks(newest) is not None:
         return f"hand over the picks, cryoal export {root} --format relion --out DIR"
     if newest.query.exists():
         return f"{_answer(project, newest.query)}; or be content: cryoal pick {root}"
@@ -142,5 +142,5 @@ def _round(layout: RoundLayout, usable: list[str]) -> RoundStatus:
         metrics,
         sum(is_scored(layout, key) for key in usable),
         layout.query.exists(),
-        layout.picks_folder.is_dir(),
+        found_picks(layout) is not None,
     )

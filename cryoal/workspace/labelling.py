@@ -55,7 +55,7 @@ def new_decisions(earlier: Iterable[Decision], imported: Iterable[Decision]) -> 
     """Those of an import that are not in the journal yet, so that importing a file twice adds nothing.
 
     A label is there already if the newest one of its origin about its position (within `SAME_POSITION_PX`) has the
-    same verdict: importing a file again never overrules what the expert answered since.
+    same verdict and class: importing a file again never overrules what the expert answered since.
     """
     known = _Known()
     for decision in not_retracted(earlier):
@@ -75,7 +75,8 @@ class _Known:
         match decision.what:
             case Label() as label:
                 positions = self._labels[decision.micrograph, label.origin]
-                if any(other.verdict == label.verdict for other in positions.near(label, SAME_POSITION_PX)):
+                said = (label.verdict, label.class_number)
+                if said in [(one.verdict, one.class_number) for one in positions.near(label, SAME_POSITION_PX)]:
                     return False
                 positions.put(label)
                 return True

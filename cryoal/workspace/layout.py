@@ -18,6 +18,8 @@ KEY is a micrograph's key (`cryoal.data.micrograph.micrograph_key`) and may hold
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryoal.io.names import WORKSPACE_FILE
+
 
 @dataclass(frozen=True, slots=True)
 class RoundLayout:
@@ -76,16 +78,22 @@ class RoundLayout:
 
     @property
     def picks_folder(self) -> Path:
-        """Folder of the picks."""
+        """Folder of the picks, as `cryoal.workspace.rounds.publish_picks` puts it in place."""
         return self.folder / "picks"
+
+    @property
+    def new_picks(self) -> Path:
+        """The same, whole, about to take its place."""
+        return self.folder / "picks.new"
+
+    @property
+    def old_picks(self) -> Path:
+        """The picks it takes the place of."""
+        return self.folder / "picks.old"
 
     def candidates(self, key: str) -> Path:
         """Candidates of one micrograph."""
         return self.candidates_folder / f"{key}.parquet"
-
-    def picks(self, key: str) -> Path:
-        """Picks of one micrograph."""
-        return self.picks_folder / f"{key}.star"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class Layout:
     @property
     def settings(self) -> Path:
         """What init was told."""
-        return self.root / "workspace.toml"
+        return self.root / WORKSPACE_FILE
 
     @property
     def micrographs(self) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from cryoal import __version__
@@ -94,6 +95,31 @@ def next_round(layout: Layout, info: RoundInfo) -> Iterator[RoundLayout]:
         publish_directory(making.folder, final.folder)
     finally:
         shutil.rmtree(making.folder, ignore_errors=True)
+
+
+def found_picks(layout: RoundLayout) -> Path | None:
+    """Folder of a round's picks, also where a kill in `publish_picks` left them beside their place; None: no picks."""
+    places = (layout.picks_folder, layout.new_picks, layout.old_picks)
+    return next((folder for folder in places if folder.is_dir()), None)
+
+
+def publish_picks(layout: RoundLayout, making: Path) -> None:
+    """Put a folder of picks in the place of the older one; at any instant `found_picks` finds one of the two.
+
+    Hold the lock `Layout.rounds_lock` meanwhile.
+
+    Raises
+    ------
+    FileError
+        The folder cannot be put there.
+    """
+    shutil.rmtree(layout.new_picks, ignore_errors=True)
+    publish_directory(making, layout.new_picks)
+    if layout.picks_folder.exists():
+        shutil.rmtree(layout.old_picks, ignore_errors=True)
+        layout.picks_folder.rename(layout.old_picks)
+    layout.new_picks.rename(layout.picks_folder)
+    shutil.rmtree(layout.old_picks, ignore_errors=True)
 
 
 def read_info(layout: RoundLayout) -> RoundInfo:

@@ -67,6 +67,21 @@ def test_without_a_list_names_are_those_of_the_files(project: Path, tmp_path: Pa
     assert [row.split("\t")[0] for row in rows[1:]] == ["a_01", "a_01", "a_01", "b_07"]
 
 
+def test_what_programs_add_to_a_micrographs_name_is_cut_off(project: Path, tmp_path: Path) -> None:
+    said = command_line().ok(
+        "convert", "relion/Micrographs/a_01_autopick.star", "--to", "topaz", "--out", tmp_path, cwd=project
+    )
+    assert said.startswith("3 picks on 1 micrographs")
+    assert (tmp_path / "particles.txt").read_text().splitlines()[1].startswith("a_01\t")
+
+
+def test_a_rim_is_kept_free_and_only_what_is_written_is_counted(project: Path, tmp_path: Path) -> None:
+    call = ("csv", "--to", "csv", "--out", tmp_path, "--micrographs", "micrographs.star", "--rim", "0.5")
+    said = command_line().ok("convert", *call, "--diameter", "160", cwd=project)
+    assert said.startswith("3 picks on 2 micrographs")
+    assert picks_in(tmp_path, project)["Micrographs/a_01"].y.tolist() == [50, 300]
+
+
 def test_scores_are_kept(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command_line().ok("convert", "csv", "--to", "relion", "--out", out, "--quiet", cwd=project)

@@ -11,7 +11,7 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileError, FileFormatError, LabelError, OptionError
 from cryoal.io import mrc
-from cryoal.io.formats import FORMATS, detect, format_named, read_files, read_picks
+from cryoal.io.formats import FORMATS, OutsideWarning, detect, format_named, read_files, read_picks
 from cryoal.io.options import ExportOptions, ImportOptions
 from tests.io.drawn_picks import assert_same, picked_micrographs
 
@@ -113,12 +113,48 @@ def test_names_that_match_nothing_or_twice(tmp_path):
         read_picks([tmp_path / "a.star"], ambiguous)
 
 
-def test_labels_outside_the_image(tmp_path):
-    (tmp_path / "a.star").write_text(COORDINATES + "1 2\n60 2\n")
-    with pytest.raises(
-        LabelError, match=r"1 of 2 positions on a lie outside its 60 × 50 pixels, the first at x 60, y 2"
+def test_a_few_positions_outside_the_image_are_left_out_and_told(tmp_path):
+    (tmp_path / "a.star").write_text(COORDINATES + "1 2\n60 2\n-0.5 49.4\n")
+    (tmp_path / "b.star").write_text(COORDINATES + "1 2\n1 -0.6\n")
+    options = ImportOptions(entries=[entry("a.mrc"), entry("b.mrc")], shapes={"a": (50, 60), "b": (50, 60)})
+    with pytest.warns(
+        OutsideWarning,
+        match=r"a\.star: 1 of 3 positions on a lie outside its 60 × 50 pixels, the first, number 2, at x 60, y 2 "
+        r"\(2 of 5 on 2 of 2 micrographs in all\); left out",
     ):
+        found = read_picks([tmp_path], options)
+    assert {key: picks.xy.tolist() for key, picks in found.items()} == {"a": [[1, 2], [-0.5, 49.4]], "b": [[1, 2]]}
+
+
+def test_most_positions_outside_the_image_are_refused(tmp_path):
+    (tmp_path / "a.star").write_text(COORDINATES + "1 2\n60 2\n1 50\n")
+    with pytest.raises(LabelError, match=r"2 of 3 positions on a lie outside .*, number 2, at x 60.* same binning"):
         read_picks([tmp_path / "a.star"], ImportOptions(entries=[entry("a.mrc")], shapes={"a": (50, 60)}))
+
+
+def test_files_of_workspaces_and_hidden_folders_are_nobodys_picks(tmp_path):
+    for folder in ("", "work/rounds/0001/picks", ".Nodes/2"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "a.star").write_text(COORDINATES + "1 2\n")
+    (tmp_path / "work" / "workspace.toml").write_text("")
+    assert [found.path for found in read_files([tmp_path])] == [tmp_path / "a.star"]
+    assert len(read_files([tmp_path / "work"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("rim", "kept"), [(0.0, [0, 19, 20, 39.4, 59]), (0.5, [20, 39.4]), (0.525, []), (0.25, [19, 20, 39.4])]
+)
+def test_picks_near_the_rim_are_left_out(rim, kept):
+    picks = Picks([0, 19, 20, 39.4, 59], [30] * 5)
+    options = ExportOptions(diameter_angstrom=50, shapes={"a": (100, 60)}, rim_diameters=rim)  # 40 pixels wide
+    assert options.select(entry("a.mrc"), picks).x.tolist() == kept
+
+
+def test_a_rim_needs_sizes():
+    with pytest.raises(OptionError, match=r"--rim: the image shape, the pixel size or the diameter of a\.mrc"):
+        ExportOptions(diameter_angstrom=50, rim_diameters=0.5).select(entry("a.mrc"), Picks.empty())
+    with pytest.raises(OptionError, match="--rim: -1 is not allowed"):
+        ExportOptions(rim_diameters=-1)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,36 @@ def test_how_labels_came_tells_their_kind(
     assert sorted((one.x, one.y) for one in known.labels) == [(50, 60), (100, 200)]
 
 
+def particles(project: Project, *xy_class: tuple[float, float, int]) -> Path:
+    """A coordinate file of micrograph a_01 with classes."""
+    path = project.root / "classified" / "a_01.star"
+    x, y, number = zip(*xy_class, strict=True)
+    star.write(path, {"": {"rlnCoordinateX": x, "rlnCoordinateY": y, "rlnClassNumber": number}})
+    return path
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_classified_particles_complete_the_labels_and_double_none(project: Project, complete: bool) -> None:
+    import_labels(project, LabelImport((picks(project, (50, 60), (100, 200), (112, 200)),), complete=complete))
+    shifted = LabelImport((particles(project, (53, 56, 2), (101, 201, 1), (111, 199, 3), (200, 60, 1)),))
+    assert import_labels(project, shifted).added == {"particle": 1, "class number": 3}
+    found = {(one.x, one.y, one.class_number) for one in project.labels()[KEY].labels}
+    assert found == {(50, 60, 2), (100, 200, 1), (112, 200, 3), (200, 60, 1)}
+    assert import_labels(project, shifted).added == {}
+    again = LabelImport((particles(project, (53, 56, 4)),))
+    assert import_labels(project, again).added == {"class number": 1}
+    assert [one.class_number for one in project.labels()[KEY].labels if one.x == 50] == [4]
+    origins = {one.origin for one in project.labels()[KEY].labels if one.x != 200}
+    assert origins == {Origin.COMPLETE if complete else Origin.IMPORT}
+
+
+def test_plain_positions_of_classified_labels_add_nothing(project: Project) -> None:
+    import_labels(project, LabelImport((particles(project, (50, 60, 2), (100, 200, 1)),)))
+    assert import_labels(project, LabelImport((picks(project, (52, 60), (100, 200)),))).added == {}
+    added = import_labels(project, LabelImport((picks(project, (50 + 0.31 * 165 / 4, 60)),))).added
+    assert added == {"particle": 1}
+
+
 def test_an_import_does_not_overrule_the_expert(project: Project) -> None:
     order = LabelImport((picks(project, (50, 60), (100, 200)),))
     import_labels(project, order)

@@ -109,6 +109,30 @@ def test_picks_of_an_older_round_are_used_until_there_are_newer(project: Project
         result_of(pick(project))
 
 
+@pytest.mark.parametrize("after", ["publishing the new", "moving the old away", "nothing"])
+def test_a_kill_while_picks_are_put_in_place_leaves_the_old_or_the_new(
+    project: Project, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    publish_round(project, {A: [(100, 100, 0.7), (200, 200, 0.3)]})
+    picked(project, threshold=0.5)
+    rename, calls = Path.rename, []
+
+    def killed(self: Path, target: Path) -> Path:
+        if len(calls) == ["nothing", "publishing the new", "moving the old away"].index(after):
+            raise KeyboardInterrupt
+        calls.append(target)
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            picked(project, threshold=0.1)
+    found = {entry.key: picks for entry, picks in newest_picks(project)[1]}
+    assert len(found[A]) == (2 if after == "moving the old away" else 1)
+    assert len(picked(project, threshold=0.1)[1][A]) == 2
+    assert {path.name for path in project.layout.round(1).folder.iterdir() if "picks" in path.name} == {"picks"}
+
+
 @pytest.mark.parametrize(
     "wish", [{"threshold": -0.1}, {"threshold": float("nan")}, {"precision": 0.0}, {"threshold": 0.5, "precision": 0.5}]
 )

@@ -1,0 +1,77 @@
+"""What formats share: one file a micrograph, or one table of all of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryoal.data.micrograph import MicrographEntry
+from cryoal.data.picks import Picks
+from cryoal.errors import FileFormatError
+from cryoal.io.names import coordinate_path, own_name, unique_stems
+from cryoal.io.options import ExportOptions
+from cryoal.io.text import number
+
+_MISSING = ("", "nan", "na", "<na>", "none", "null", "inf", "-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a table calls its columns; those of micrograph, score and class may be missing in a file."""
+
+    name: str
+    x: str
+    y: str
+    score: str = ""
+    class_number: str = ""
+
+
+def write_each(
+    picks: Sequence[tuple[MicrographEntry, Picks]],
+    out: Path,
+    suffix: str,
+    options: ExportOptions,
+    write: Callable[[Path, MicrographEntry, Picks], None],
+) -> list[Path]:
+    """Write a file for each micrograph, in folders only where stems do not tell the micrographs apart.
+
+    Raises
+    ------
+    FileError
+        A file cannot be written.
+    """
+    flat = unique_stems([entry for entry, _ in picks])
+    written = []
+    for entry, found in picks:
+        written.append(coordinate_path(entry, out, suffix, flat=flat))
+        write(written[-1], entry, options.select(entry, found))
+    return written
+
+
+def picks_of_table(
+    path: Path, header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]], columns: Columns
+) -> dict[str, Picks]:
+    """Picks by micrograph from the rows of a table, each with the number of its line.
+
+    Raises
+    ------
+    FileFormatError
+        A row has not as many values as the header, or a value is not a number.
+    """
+    found: dict[str, list[list[float]]] = {}
+    for line, values in rows:
+        if len(values) != len(header):
+            raise FileFormatError(f"{path}: line {line}: {len(values)} values instead of {len(header)}; mend the line")
+        row = dict(zip(header, values, strict=True))
+        xy = [number(path, line, label, row[label]) for label in (columns.x, columns.y)]
+        score = _optional(path, line, columns.score, row, np.nan)
+        class_number = _optional(path, line, columns.class_number, row, 0.0)
+        found.setdefault(row.get(columns.name, own_name(path)), []).append([*xy, score, class_number])
+    return {name: Picks(*np.array(rows, np.float64).T) for name, rows in found.items()}
+
+
+def _optional(path: Path, line: int, label: str, row: dict[str, str], missing: float) -> float:
+    """A value that may be missing."""
+    text = row.get(label, "").strip()
+    return missing if text.lower() in _MISSING else number(path, line, label, text)
