@@ -118,6 +118,8 @@ def test_a_kill_while_picks_are_put_in_place_leaves_the_old_or_the_new(
     rename, calls = Path.rename, []
 
     def killed(self: Path, target: Path) -> Path:
+        if not target.name.startswith("picks"):
+            return rename(self, target)
         if len(calls) == ["nothing", "publishing the new", "moving the old away"].index(after):
             raise KeyboardInterrupt
         calls.append(target)
