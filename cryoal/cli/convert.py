@@ -46,7 +46,8 @@ def command(
     if to not in FORMATS:
         raise OptionError(f"--to: {to!r} is not known; give one of {', '.join(FORMATS)}")
     listed = list_micrographs(micrographs, pixel_size, project, must_exist=False) if micrographs else []
-    reading = ImportOptions(listed, read_shapes(listed), cs_y)  # type: ignore[arg-type]
+    size = float("nan") if pixel_size is None else pixel_size
+    reading = ImportOptions(listed, read_shapes(listed), cs_y, size)  # type: ignore[arg-type]
     picks = _listed_picks(source, reading, from_format) if listed else _named_picks(source, reading, from_format)
     if not listed and pixel_size is not None:
         picks = [(_sized(entry, pixel_size), found) for entry, found in picks]

@@ -67,6 +67,7 @@ def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
         raise FileFormatError(
             f"{path}: no field {', '.join(missing)}; give the .cs file that holds the particles' location"
         )
+    _check_rows(path, rows)
     ny, nx = rows[_SHAPE][:, 0].astype(np.float64), rows[_SHAPE][:, 1].astype(np.float64)
     y = rows[_Y].astype(np.float64) * ny
     score = rows[_SCORE].astype(np.float64) if _SCORE in (rows.dtype.names or ()) else np.full(len(rows), np.nan)
@@ -173,6 +174,18 @@ def _load_compressed(path: Path) -> Rows:
         return Dataset.load(path).to_records(fixed=True)  # type: ignore[no-any-return]
     except DatasetLoadError as error:
         raise FileFormatError(f"{path}: cannot be read by cryosparc-tools ({error}); copy it again") from error
+
+
+def _check_rows(path: Path, rows: Rows) -> None:
+    """Refuse shapes that are none, and fractions that are no numbers."""
+    if rows[_SHAPE].ndim != 2 or rows[_SHAPE].shape[1] != 2:
+        raise FileFormatError(f"{path}: {_SHAPE} has the form {rows[_SHAPE].shape[1:]}, not (2,); export it again")
+    wrong = np.flatnonzero(~(np.isfinite(rows[_X]) & np.isfinite(rows[_Y])))
+    if wrong.size:
+        i = int(wrong[0])
+        raise FileFormatError(
+            f"{path}: row {i}: {_X} is {rows[_X][i]}, {_Y} is {rows[_Y][i]}; expected numbers from 0 to 1"
+        )
 
 
 def _text(value: object) -> str:

@@ -40,6 +40,8 @@ def read_box(path: Path, _options: ImportOptions | None = None) -> dict[str, Pic
         x, y, width, height = (
             number(path, line, n, v) for n, v in zip(("x", "y", "width", "height"), values, strict=False)
         )
+        if min(width, height) < 0:
+            raise FileFormatError(f"{path}: line {line}: a box of {width:g} × {height:g}; give sizes of 0 or more")
         xy.append((x + width // 2, y + height // 2))
         marks.append(values[4] if len(values) == 5 else _HELIX_MARKS[0])
         scores.append(number(path, line, "score", values[4]) if len(values) == 5 else np.nan)

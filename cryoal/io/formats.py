@@ -13,6 +13,7 @@ from cryoal.errors import FileError, FileFormatError, LabelError, OptionError
 from cryoal.io import cryolo, cryosparc, csv, eman, relion, topaz, xmipp
 from cryoal.io.names import WORKSPACE_FILE, NameIndex, without_coordinate_suffix
 from cryoal.io.options import ExportOptions, ImportOptions, on_image
+from cryoal.io.text import decoded, described
 
 Reader = Callable[[Path, ImportOptions], dict[str, Picks]]
 Writer = Callable[[Sequence[tuple[MicrographEntry, Picks]], Path, ExportOptions], list[Path]]
@@ -45,9 +46,11 @@ FORMATS: dict[str, Format] = {
 _SUFFIXES = {suffix: each.name for each in FORMATS.values() for suffix in each.suffixes}
 _HEAD_BYTES = 65536
 _STAR_BLOCK = re.compile(r"^\s*data_", re.MULTILINE)
+_STAR_LABEL = re.compile(r"^\s*(_\w+)", re.MULTILINE)
 _STAR_LABELS = (  # the first whose labels all occur tells the format
     ("cryolo", ("_CoordinateX", "_Width")),
     ("xmipp", ("_xcoor", "_ycoor")),
+    ("xmipp", ("data_header", "_pickingMicrographState")),
     ("relion", ("_rlnCoordinateX", "_rlnCoordinateY")),
     ("relion", ("_rlnMicrographCoordinates",)),
 )
@@ -113,11 +116,12 @@ def detect(path: Path) -> str:
         raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
     if head.startswith((cryosparc.PLAIN_MAGIC, *cryosparc.COMPRESSED_MAGIC)):
         return "cryosparc"
-    text = head.decode(errors="ignore").removeprefix("\ufeff")
-    name = None if b"\0" in head else _detect_text(path, text)
+    text = decoded(head)
+    name = None if text is None else _detect_text(path, text)
     if name is None:
         known = ", ".join(each.description for each in FORMATS.values())
-        raise FileFormatError(f"{path}: holds no coordinates in a known format; give one of: {known}")
+        held = described(head) if text is None else _described(text)
+        raise FileFormatError(f"{path}: holds no coordinates in a known format, but {held}; give one of: {known}")
     return name
 
 
@@ -191,7 +195,7 @@ def _detect_text(path: Path, text: str) -> str | None:
         return "relion"
     if text.lstrip().startswith("{"):
         return "eman2" if '"boxes"' in text or path.stem.endswith("_info") else None
-    table = _detect_table(text.lstrip().splitlines()[0])  # first, since a name in it may begin with data_
+    table = _detect_table(_first_line(text))  # first, since a name in it may begin with data_
     if table is None and _STAR_BLOCK.search(text):
         return next((name for name, labels in _STAR_LABELS if all(label in text for label in labels)), None)
     return table
@@ -199,11 +203,25 @@ def _detect_text(path: Path, text: str) -> str | None:
 
 def _detect_table(first: str) -> str | None:
     """Tell a table by its first line."""
-    if "image_name\t" in first:
+    if _NUMBERS.match(first):
+        return _PLAIN_COLUMNS.get(len(first.split()))
+    if topaz.is_topaz(first):
         return "topaz"
-    if csv.is_csv_header(first):
-        return "csv"
-    return _PLAIN_COLUMNS.get(len(first.split())) if _NUMBERS.match(first) else None
+    return "csv" if csv.is_csv_header(first) else None
+
+
+def _first_line(text: str) -> str:
+    """The first line that is neither blank nor a comment; empty where there is none."""
+    return next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+
+
+def _described(text: str) -> str:
+    """What a text without coordinates holds, for an error."""
+    labels = _STAR_LABEL.findall(text)
+    if _STAR_BLOCK.search(text):
+        return f"the STAR columns {', '.join(dict.fromkeys(labels)) or '(none)'}"
+    first = _first_line(text)
+    return f"'{first.strip()[:60]}' in its first line" if first else "nothing: it is empty"
 
 
 def _coordinate_files(folder: Path) -> Iterator[Path]:

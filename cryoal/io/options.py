@@ -25,11 +25,14 @@ class ImportOptions:
         Image shape by micrograph key, for formats that count y from the bottom; read from the file where missing.
     cs_y : {"file", "inverted"}
         Direction of cryoSPARC's ``center_y_frac``: rows as in the file, or counted from the bottom.
+    pixel_size_angstrom : float
+        Of micrographs whose pixel size neither list nor file tells, for shifts in Å.
     """
 
     entries: Sequence[MicrographEntry] = ()
     shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     cs_y: Literal["file", "inverted"] = "file"
+    pixel_size_angstrom: float = float("nan")
 
     def __post_init__(self) -> None:
         if self.cs_y not in ("file", "inverted"):

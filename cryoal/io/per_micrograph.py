@@ -68,7 +68,9 @@ def picks_of_table(
         score = _optional(path, line, columns.score, row, np.nan)
         class_number = _optional(path, line, columns.class_number, row, 0.0)
         found.setdefault(row.get(columns.name, own_name(path)), []).append([*xy, score, class_number])
-    return {name: Picks(*np.array(rows, np.float64).T) for name, rows in found.items()}
+    if columns.name not in header:
+        found.setdefault(own_name(path), [])
+    return {name: Picks(*np.array(rows, np.float64).reshape(-1, 4).T) for name, rows in found.items()}
 
 
 def _optional(path: Path, line: int, label: str, row: dict[str, str], missing: float) -> float:

@@ -31,7 +31,8 @@ def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
 
     A set is the list ``autopick.star`` of RELION 4 and 5 or the file ``coords_suffix_*.star`` of 3.1. The centre of a
     particle is its coordinate minus its origin, ``x − rlnOriginXAngst / pixel size`` (3.0: ``rlnOriginX`` times the
-    particle's pixel size), with the micrograph's pixel size from `options`, else from the file.
+    particle's pixel size), with the micrograph's pixel size from the list of `options`, else from the file, else from
+    `ImportOptions.pixel_size_angstrom`.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
     if path.name.startswith(_SUFFIX_FILE):
         return _read_suffix_set(path)
     blocks = star.read(path)
-    if not blocks and path.stat().st_size == 0:
+    if not blocks:
         return {own_name(path): Picks.empty()}
     for table in blocks.values():
         if {_NAME, _FILES} <= set(table.columns):
@@ -195,14 +196,15 @@ def _particle_pixel_sizes(table: pd.DataFrame, path: Path) -> NDArray[np.float64
 def _micrograph_pixel_sizes(
     table: pd.DataFrame, blocks: star.Blocks, path: Path, options: ImportOptions
 ) -> NDArray[np.float64]:
-    """Pixel size of each row's micrograph: by the micrograph list, else by the file; NaN where unknown."""
+    """Pixel size of each row's micrograph: by the micrograph list, the file, or the option; NaN where unknown."""
     index = NameIndex(options.entries)
     names = table[_NAME] if _NAME in table else pd.Series([own_name(path)] * len(table), table.index)
     found = {name: index.find(str(name)) for name in names.unique()}
     sizes = names.map({name: entry.pixel_size_angstrom if entry else np.nan for name, entry in found.items()})
     told = _told_pixel_sizes(table, blocks, path)
     listed = sizes.to_numpy(np.float64)
-    return np.where(np.isnan(listed), told, listed)
+    known = np.where(np.isnan(listed), told, listed)
+    return np.where(np.isnan(known), options.pixel_size_angstrom, known)
 
 
 def _told_pixel_sizes(table: pd.DataFrame, blocks: star.Blocks, path: Path) -> NDArray[np.float64]:

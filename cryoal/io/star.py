@@ -46,8 +46,9 @@ class _Block:
 def read(path: Path) -> Blocks:
     """Read all blocks of a STAR file, by name without ``data_``; values are text, the index is the line number.
 
-    A block of single values is a table of one row. A zero-byte file has no blocks. CR-LF, blank lines and comments
-    between rows, and quoted values are accepted.
+    A block of single values is a table of one row; a further loop in a block is a block of its own, named with its
+    line. A zero-byte file has no blocks. CR-LF, blank lines and comments between rows, quoted values, values with
+    spaces between tabs and ``stop_`` are accepted.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def read(path: Path) -> Blocks:
     lines = read_text(path, "a STAR file").split("\n")
     blocks: dict[str, _Block] = {}
     block: _Block | None = None
+    name = ""
     for number, line in _significant(lines):
         tokens = _tokens(line)
         if _starts_block(tokens, block, lines, number):
@@ -70,8 +72,10 @@ def read(path: Path) -> Blocks:
             raise FileFormatError(
                 f"{path}: line {number}: '{line.strip()[:60]}' before any data_ block; give a STAR file"
             )
+        elif tokens == ["loop_"] and block.labels:
+            block = blocks[f"{name} {number}"] = _Block(is_loop=True)
         else:
-            _add(path, number, tokens, block)
+            _add(path, number, _between_tabs(line, tokens, block), block)
     return {name: block.table() for name, block in blocks.items()}
 
 
@@ -146,6 +150,13 @@ def _tokens(line: str) -> list[str]:
     return [double or single or bare for double, single, bare in _TOKEN.findall(line)]
 
 
+def _between_tabs(line: str, tokens: list[str], block: _Block) -> list[str]:
+    """Values that hold spaces and no quotes but stand between tabs, as Topaz writes them."""
+    values = line.strip().split("\t")
+    is_row = block.is_loop and not tokens[0].startswith("_") and len(tokens) > len(block.labels) == len(values)
+    return [value.strip() for value in values] if is_row and '"' not in line else tokens
+
+
 def _starts_block(tokens: list[str], block: _Block | None, lines: list[str], number: int) -> bool:
     """Tell a block's start from a row whose name begins with data_, by what follows in one-column loops."""
     if len(tokens) != 1 or not tokens[0].startswith("data_"):
@@ -157,12 +168,14 @@ def _starts_block(tokens: list[str], block: _Block | None, lines: list[str], num
 
 
 def _add(path: Path, number: int, tokens: list[str], block: _Block) -> None:
-    """Take one line into the block: loop_, a label, a label with its value, or a row."""
+    """Take one line into the block: loop_, stop_, a label, a label with its value, or a row."""
     is_label = tokens[0].startswith("_")
     if tokens == ["loop_"] and not block.labels:
         block.is_loop = True
     elif block.is_loop and is_label and not block.rows and (len(tokens) == 1 or tokens[1].startswith("#")):
         _add_label(path, number, tokens[0][1:], block)
+    elif tokens == ["stop_"] and len(block.labels) != 1:
+        return
     elif block.is_loop:
         block.rows.append(_uncommented(path, number, tokens, len(block.labels)))
         block.lines.append(number)

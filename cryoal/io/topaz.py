@@ -1,5 +1,6 @@
 """Topaz's coordinate table: one tab-separated file, micrographs named by their stems."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -15,11 +16,19 @@ from cryoal.io.per_micrograph import Columns, picks_of_table
 from cryoal.io.text import read_text
 
 _NAME, _X, _Y, _SCORE = "image_name", "x_coord", "y_coord", "score"
+_BARE_ROW = re.compile(r"^[^\t]+(\t-?[\d.]+){2}(\t-?[\d.eE+-]*)?$")
 FILE_NAME = "particles.txt"
+
+
+def is_topaz(line: str) -> bool:
+    """Whether a first line names Topaz's columns, or is a row of them."""
+    return {_NAME, _X, _Y} <= {name.strip() for name in line.split("\t")} or bool(_BARE_ROW.match(line))
 
 
 def read(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
     """Read a table with the columns ``image_name``, ``x_coord``, ``y_coord`` and perhaps ``score``.
+
+    Without a line that names them, the columns are taken to be these, in this order.
 
     Raises
     ------
@@ -29,10 +38,12 @@ def read(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
         A column or a value is missing, or a value is not a number.
     """
     lines = read_text(path, "a Topaz coordinate file").split("\n")
-    header = lines[0].split("\t")
+    header, start = [name.strip() for name in lines[0].split("\t")], 1
+    if _BARE_ROW.match(lines[0]):
+        header, start = [_NAME, _X, _Y, _SCORE][: len(header)], 0
     if not {_NAME, _X, _Y} <= set(header):
         raise FileFormatError(f"{path}: line 1: columns {header}; expected {_NAME}, {_X}, {_Y} and perhaps {_SCORE}")
-    rows = ((line, text.split("\t")) for line, text in enumerate(lines[1:], start=2) if text.strip())
+    rows = ((line, text.split("\t")) for line, text in enumerate(lines[start:], start=start + 1) if text.strip())
     return picks_of_table(path, header, rows, Columns(_NAME, _X, _Y, _SCORE))
 
 

@@ -13,7 +13,7 @@ from cryoal.io.names import own_name
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
 from cryoal.io.per_micrograph import write_each
 
-_MANUAL, _AUTOMATIC = "particles", "particles_auto"
+_MANUAL, _AUTOMATIC, _HEADER = "particles", "particles_auto", "header"
 _X, _Y, _COST, _ENABLED = "xcoor", "ycoor", "cost", "enabled"
 _MANUAL_COST = -1
 _HEADING = "# XMIPP_STAR_1 *\n#\n"
@@ -31,7 +31,7 @@ def read(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
     """
     blocks = star.read(path)
     tables = [(name, blocks[name]) for name in (_MANUAL, _AUTOMATIC) if name in blocks]
-    if not tables and blocks:
+    if not tables and blocks and _HEADER not in blocks:
         raise FileFormatError(f"{path}: no block data_{_MANUAL} or data_{_AUTOMATIC}; give an Xmipp .pos file")
     xy, scores = [np.empty((0, 2))], [np.empty(0)]
     for name, table in tables:

@@ -109,7 +109,8 @@ def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
         A value is not allowed.
     """
     entries = _entries(picks, truth, options)
-    reading = ImportOptions(entries=entries, cs_y=options.cs_y)  # type: ignore[arg-type]
+    size = math.nan if options.pixel_size_angstrom is None else options.pixel_size_angstrom
+    reading = ImportOptions(entries, cs_y=options.cs_y, pixel_size_angstrom=size)  # type: ignore[arg-type]
     true_picks = read_files([truth], reading)
     if not entries:
         entries = _named_by(truth, true_picks, options)

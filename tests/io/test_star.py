@@ -82,8 +82,8 @@ def test_bad_files_name_the_line(tmp_path, text, message):
 
 def test_not_text_missing_and_folder(tmp_path):
     path = tmp_path / "a.star"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FileFormatError, match="UTF-8"):
+    path.write_bytes(b"\xff\x00\xfe")
+    with pytest.raises(FileFormatError, match=r"binary data \(byte 1 is zero\); give a STAR file"):
         star.read(path)
     for wrong in (tmp_path, tmp_path / "no.star"):
         with pytest.raises(FileError, match="cannot be read"):
