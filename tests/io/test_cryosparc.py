@@ -120,11 +120,72 @@ def test_compressed_files_need_cryosparc_tools(tmp_path, magic):
         cryosparc.read(path)
 
 
-def test_cryosparc_tools_reads_what_we_write_and_we_its_compressed_form(tmp_path):
-    dataset = pytest.importorskip("cryosparc.dataset", reason="cryosparc-tools is not installed")
-    (plain,) = cryosparc.write([(ENTRY, PICKS)], tmp_path, ExportOptions(shapes=SHAPES))
-    loaded = dataset.Dataset.load(plain)
+def tools():
+    """The module of cryosparc-tools that reads and writes without a server."""
+    return pytest.importorskip("cryosparc.dataset", reason="cryosparc-tools is not installed: cryoal[cryosparc]")
+
+
+def exposures(path, **how):
+    """An exposures file as cryosparc-tools writes it; its rows' uids."""
+    made = tools().Dataset.allocate(
+        2,
+        [
+            ("micrograph_blob/path", "O"),
+            ("micrograph_blob/shape", "<u4", (2,)),
+            ("micrograph_blob/psize_A", "<f4"),
+            ("mscope_params/exp_group_id", "<u4"),
+        ],
+    )
+    made["micrograph_blob/path"] = ["J2/motioncorrected/other.mrc", NAME]
+    made["micrograph_blob/shape"] = [[9, 9], [50, 60]]
+    made["micrograph_blob/psize_A"] = [1, 1.25]
+    made["mscope_params/exp_group_id"] = [1, 7]
+    made.save(path, **how)
+    return made["uid"]
+
+
+@pytest.mark.parametrize("layout", ["NUMPY_FORMAT", "CSDAT_FORMAT"])
+def test_cryosparc_tools_reads_what_we_write_and_joins_it_with_the_exposures(tmp_path, layout):
+    uids = exposures(tmp_path / "exposures.cs", format=getattr(tools(), layout))
+    options = ExportOptions(exposures=tmp_path / "exposures.cs")
+    (path,) = cryosparc.write([(ENTRY, PICKS)], tmp_path / "out", options)
+    loaded = tools().Dataset.load(path)
+    assert set(loaded.prefixes()) == {"location", "pick_stats"}
+    assert len(set(loaded["uid"])) == 3
+    assert set(loaded["location/micrograph_uid"]) == {uids[1]}
     assert list(loaded["location/micrograph_path"]) == [NAME] * 3
-    loaded.save(tmp_path / "a.cs", format=dataset.CSDAT_FORMAT)
+    assert loaded["location/micrograph_shape"].tolist() == [[50, 60]] * 3
+    assert set(loaded["location/exp_group_id"]) == {7}
+    assert set(loaded["location/micrograph_psize_A"]) == {1.25}
+    np.testing.assert_allclose(loaded["location/center_x_frac"] * 60, PICKS.x, atol=1e-4)
+    np.testing.assert_allclose(loaded["location/center_y_frac"] * 50, PICKS.y, atol=1e-4)
+    np.testing.assert_allclose(loaded["pick_stats/ncc_score"], PICKS.score)
+    kept = loaded.query({"location/micrograph_uid": uids[1]})
+    assert len(kept) == 3
+    assert len(tools().Dataset.append(loaded.slice(0, 1), loaded.slice(1))) == 3
+
+
+def test_we_read_what_cryosparc_tools_compresses(tmp_path):
+    (plain,) = cryosparc.write([(ENTRY, PICKS)], tmp_path, ExportOptions(shapes=SHAPES))
+    tools().Dataset.load(plain).save(tmp_path / "a.cs", format=tools().CSDAT_FORMAT)
     assert (tmp_path / "a.cs").read_bytes().startswith(cryosparc.COMPRESSED_MAGIC)
-    np.testing.assert_allclose(cryosparc.read(tmp_path / "a.cs")[NAME].xy, PICKS.xy, atol=1e-4)
+    found = cryosparc.read(tmp_path / "a.cs")[NAME]
+    np.testing.assert_allclose(found.xy, PICKS.xy, atol=1e-4)
+    np.testing.assert_allclose(found.score, PICKS.score)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("location/center_x_frac", np.nan, "row 1: location/center_x_frac is nan"),
+        ("location/center_y_frac", np.inf, r"row 1: .*location/center_y_frac is inf; expected numbers from 0 to 1"),
+    ],
+)
+def test_fractions_that_are_no_numbers(tmp_path, field, value, message):
+    (path,) = cryosparc.write([(ENTRY, PICKS)], tmp_path, ExportOptions(shapes=SHAPES))
+    rows = np.load(path, allow_pickle=False)
+    rows[field][1] = value
+    with path.open("wb") as stream:
+        np.save(stream, rows)
+    with pytest.raises(FileFormatError, match=message):
+        cryosparc.read(path)
