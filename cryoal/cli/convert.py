@@ -63,9 +63,8 @@ def command(
         cs_y=cs_y,  # type: ignore[arg-type]
     )
     written = FORMATS[to].write(picks, out, options)
-    kept = sum(len(options.select(entry, found)) for entry, found in picks)
     console.say(
-        f"{kept:,} picks on {len(picks):,} micrographs, {len(written):,} files below "
+        f"{options.count(picks):,} picks on {len(picks):,} micrographs, {len(written):,} files below "
         f"{out}; give {written[0]} to the next program",
         quiet=quiet,
     )

@@ -37,6 +37,5 @@ def command(
     )
     written = export(project, file_format, out, options)
     layout, picks = newest_picks(project)
-    total = sum(len(options.select(entry, one)) for entry, one in picks)
-    console.say(f"round {layout.number}: {total:,} picks on {len(picks):,} micrographs", quiet=quiet)
+    console.say(f"round {layout.number}: {options.count(picks):,} picks on {len(picks):,} micrographs", quiet=quiet)
     console.say(f"{len(written):,} files below {out}; give {written[0]} to the next program", quiet=quiet)

@@ -30,6 +30,7 @@ def command(
     complete: Annotated[str, typer.Option(help="yes: what is not marked is background.")] = "no",
     threshold: Annotated[_Text, typer.Option(help="Lowest probability of a pick.")] = None,
     precision: Annotated[_Text, typer.Option(help="Share of the picks that shall be particles.")] = None,
+    rim: Annotated[_Text, typer.Option(help="Leave out picks this close to the edge, diameters.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     relion_version: Annotated[_Text, typer.Option(help="3.1, 4 or 5; told by the project otherwise.")] = None,
     threads: Annotated[str, typer.Option("--j", help="Threads.")] = "1",
@@ -66,6 +67,7 @@ def command(
             _number("--pixel-size", pixel_size),
             _number("--threshold", threshold),
             _number("--precision", precision),
+            _number("--rim", rim) or 0.0,
             device,
             _threads(threads),
             relion_version or None,
@@ -74,7 +76,7 @@ def command(
         if context.args:
             raise OptionError(
                 f"{context.args[0]}: is not known; the job's labels are workspace, diameter, pixel-size, complete, "
-                "threshold, precision, device and relion-version"
+                "threshold, precision, rim, device and relion-version"
             )
         _announce(job)
         done = console.run(until_aborted(run_external(job, Config()), control), quiet=False)

@@ -1,6 +1,6 @@
 """What readers and writers of picks must be told beyond the file and the picks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -114,6 +114,10 @@ class ExportOptions:
         """
         inside = on_image(picks, self.shapes.get(entry.key), self._rim_px(entry))
         return picks.select(inside & ~(picks.score < self.threshold))
+
+    def count(self, picks: Iterable[tuple[MicrographEntry, Picks]]) -> int:
+        """How many picks `select` keeps."""
+        return sum(len(self.select(entry, found)) for entry, found in picks)
 
     def _rim_px(self, entry: MicrographEntry) -> float:
         """Width of the rim on one micrograph."""

@@ -16,8 +16,9 @@ from cryoal.errors import LabelError, MicrographError, OptionError
 from cryoal.io import relion
 from cryoal.io.durable import make_folder, publish_directory, temporary_sibling
 from cryoal.io.micrographs import list_micrographs
+from cryoal.io.options import ExportOptions
 from cryoal.learner.labelling import LabelImport, import_labels
-from cryoal.learner.picks import export, export_options, pick
+from cryoal.learner.picks import export, export_options, newest_picks, pick
 from cryoal.learner.progress import Progress, last_value
 from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.learner.relion_pipeline import relion_version, write_output_nodes
@@ -55,6 +56,8 @@ class ExternalJob:
     pixel_size_angstrom : float, optional
     threshold, precision : float, optional
         As `cryoal.learner.picks.pick`.
+    rim_diameters : float
+        As `cryoal.io.options.ExportOptions.rim_diameters`.
     device : str
     workers : int
         Threads that read.
@@ -72,6 +75,7 @@ class ExternalJob:
     pixel_size_angstrom: float | None = None
     threshold: float | None = None
     precision: float | None = None
+    rim_diameters: float = 0.0
     device: str = "auto"
     workers: int = 1
     relion_version: str | None = None
@@ -116,17 +120,18 @@ def run_external(job: ExternalJob, config: Config) -> Iterator[Progress | Extern
     version = relion_version(job.project, job.relion_version)
     project = yield from _open(job, config)
     added = _learn_from(project, job)
-    counts = count_labels(project.labels())
+    counts, options = count_labels(project.labels()), export_options(project, rim_diameters=job.rim_diameters)
     trained = bool(published_rounds(project.layout))
     if trained or counts["particle"]:
         if not trained or (job.labels and not is_learnt(project, counts)):
             yield from last_value(train(project, device=job.device))
         yield from last_value(score(project, ScoreOptions(device=job.device, workers=job.workers)))
         picked = yield from last_value(pick(project, job.threshold, job.precision))
-        export(project, "relion", job.folder, export_options(project))
-        n_picks, source = picked.picks, f"committee of round {picked.round_number}{added}"
+        export(project, "relion", job.folder, options)
+        n_picks = options.count(newest_picks(project)[1])
+        source = f"committee of round {picked.round_number}{added}"
     else:
-        n_picks = yield from _propose_blobs(project, job)
+        n_picks = yield from _propose_blobs(project, job, options)
         source = "blobs as wide as the particle, for nothing is labelled yet"
     usable = len(project.usable())
     node = write_output_nodes(job.folder, os.path.relpath(job.folder, job.project), version)
@@ -201,7 +206,7 @@ def _learn_from(project: Project, job: ExternalJob) -> str:
     return f", trained on {particles:,} particles ({particles - before:,} of them new)"
 
 
-def _propose_blobs(project: Project, job: ExternalJob) -> Generator[Progress, None, int]:
+def _propose_blobs(project: Project, job: ExternalJob, options: ExportOptions) -> Generator[Progress, None, int]:
     """Write blobs as picks; gives their number."""
     entries = project.usable()
     picks: list[tuple[MicrographEntry, Picks]] = []
@@ -217,8 +222,8 @@ def _propose_blobs(project: Project, job: ExternalJob) -> Generator[Progress, No
         finally:
             pool.shutdown(cancel_futures=True)
     yield Progress("proposing blobs", len(entries), len(entries))
-    relion.write(picks, job.folder, export_options(project))
-    return sum(len(found) for _, found in picks)
+    relion.write(picks, job.folder, options)
+    return options.count(picks)
 
 
 def _blobs(project: Project, entry: MicrographEntry) -> Picks:

@@ -30,6 +30,31 @@ def test_blobs_where_nothing_is_labelled(project: Path) -> None:
     assert n_picks(project) > 50
 
 
+@pytest.mark.parametrize("told", ["--in_coords", "--in_parts"])
+def test_it_learns_from_coordinates_or_particles(told: str, project: Path) -> None:
+    labels = project / "some.star"
+    rows = [
+        f"{row.split()[0]} {row.split()[1]} Micrographs/{path.stem}.mrc"
+        for path in sorted((project / "truth").glob("a_*.star"))
+        for row in path.read_text().splitlines()
+        if row[:1].isdigit()
+    ]
+    header = "data_particles\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnMicrographName\n"
+    labels.write_text(header + "\n".join(rows) + "\n")
+    call = (*CALL, "--diameter", "165", told, labels.name, "--complete", "yes", "--threshold", "0.1", "--rim", "0.5")
+    out = command_line().ok(*call, cwd=project)
+    assert "labels: some.star (complete micrographs)" in out
+    assert f"committee of round 1, trained on {len(rows)} particles ({len(rows)} of them new)" in out
+    assert "scoring: 6/6" in out
+    assert f"{n_picks(project):,} picks on 6 micrographs" in out
+    assert "next: an Extract job (RELION 5) with the coordinates External/job002/autopick.star" in out
+    picks = relion.read(project / JOB / "autopick.star").values()
+    assert min(min(one.x.min(), one.y.min()) for one in picks if len(one)) >= 0.5 * 165 / 4 - 0.5
+    again = command_line().ok(*call, cwd=project)
+    assert "training" not in again
+    assert f"trained on {len(rows)} particles (0 of them new)" in again
+
+
 def test_a_workspace_and_more_micrographs_in_a_continued_job(tmp_path: Path) -> None:
     project = scored_project(tmp_path)
     lines = (project / "micrographs.star").read_text().splitlines()
