@@ -7,14 +7,12 @@ from types import ModuleType
 
 import pytest
 
-from cryoal.config import Config, NetworkConfig, TrainingConfig
+from cryoal.config import Config, TrainingConfig
 from cryoal.io import relion
 from cryoal.workspace.journal import read_journal
 from cryoal.workspace.layout import Layout
 
-QUICK = Config(
-    network=NetworkConfig(8, 16, (1,)), training=TrainingConfig(2, min_steps=20, max_steps=20, crop_diameters=3.0)
-)
+QUICK = Config(training=TrainingConfig(2, min_steps=20, max_steps=20, crop_diameters=3.0))
 
 
 @pytest.fixture
