@@ -129,7 +129,8 @@ def draw(project: Project, truth: dict[str, Picks], outcomes: list[Outcome], out
     shown = next(entry for entry in project.entries if entry.path.stem == SHOWN)
     picks = dict(newest_picks(project)[1])[shown]
     drawn = JudgedPicks.by_truth(picks.xy, truth[shown.key].xy, match_radius_px(project, shown))
-    pixels, title = read_micrograph(shown.path).pixels, f"{SHOWN}, never labelled: picks after {len(outcomes) - 1} rounds"
+    pixels = read_micrograph(shown.path).pixels
+    title = f"{SHOWN}, never labelled: picks after {len(outcomes) - 1} rounds"
     save(picks_figure(pixels, drawn, project.diameter_px(shown), shown.pixel_size_angstrom, title), out / "picks.png")
     metrics = {
         "F1 at the threshold chosen": np.array([outcome.f1 for outcome in outcomes]),

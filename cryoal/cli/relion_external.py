@@ -39,7 +39,7 @@ def command(
     """Pick as RELION's External job: give `cryoal relion-external` as its executable.
 
     With --workspace a trained committee picks; with coordinates or particles a committee is trained on them first;
-    with neither, blobs as wide as the particle are proposed.
+    with neither, the committee that ships with cryoal picks.
     """
     import signal
     import sys

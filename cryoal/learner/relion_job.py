@@ -1,22 +1,15 @@
-"""RELION's External job: a trained committee, imported labels or, knowing nothing, blobs turn into picks for RELION."""
+"""RELION's External job: a trained committee, one that learns from imported labels, or the shipped one picks."""
 
 import os
 import shutil
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from cryoal.config import Config
-from cryoal.data.micrograph import MicrographEntry
-from cryoal.data.picks import Picks
-from cryoal.errors import LabelError, MicrographError, OptionError
-from cryoal.io import relion
+from cryoal.errors import LabelError, OptionError
 from cryoal.io.durable import make_folder, publish_directory, temporary_sibling
 from cryoal.io.micrographs import list_micrographs
-from cryoal.io.options import ExportOptions
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.picks import export, export_options, newest_picks, pick
 from cryoal.learner.progress import Progress, last_value
@@ -25,13 +18,11 @@ from cryoal.learner.relion_pipeline import relion_version, write_output_nodes
 from cryoal.learner.scoring import ScoreOptions, score
 from cryoal.learner.status import is_learnt
 from cryoal.learner.training import count_labels, train
-from cryoal.picking.blobs import find_blobs
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.micrographs import write_micrographs
 from cryoal.workspace.rounds import newest_round, published_rounds
 from cryoal.workspace.settings import read_settings
 
-_BLOB_SIGMAS = 1.0
 _DERIVED = ("candidates", "picks*", "query.star")
 
 
@@ -122,17 +113,15 @@ def run_external(job: ExternalJob, config: Config) -> Iterator[Progress | Extern
     added = _learn_from(project, job)
     counts, options = count_labels(project.labels()), export_options(project, rim_diameters=job.rim_diameters)
     trained = bool(published_rounds(project.layout))
-    if trained or counts["particle"]:
-        if not trained or (job.labels and not is_learnt(project, counts)):
-            yield from last_value(train(project, device=job.device))
-        yield from last_value(score(project, ScoreOptions(device=job.device, workers=job.workers)))
-        picked = yield from last_value(pick(project, job.threshold, job.precision))
-        export(project, "relion", job.folder, options)
-        n_picks = options.count(newest_picks(project)[1])
-        source = f"committee of round {picked.round_number}{added}"
-    else:
-        n_picks = yield from _propose_blobs(project, job, options)
-        source = "blobs as wide as the particle, for nothing is labelled yet"
+    if counts["particle"] and (not trained or (job.labels and not is_learnt(project, counts))):
+        yield from last_value(train(project, device=job.device))
+    yield from last_value(score(project, ScoreOptions(device=job.device, workers=job.workers)))
+    picked = yield from last_value(pick(project, job.threshold, job.precision))
+    export(project, "relion", job.folder, options)
+    n_picks = options.count(newest_picks(project)[1])
+    source = f"committee of round {picked.round_number}{added}"
+    if not trained and not counts["particle"]:
+        source = "the committee that ships with cryoal, for nothing is labelled yet"
     usable = len(project.usable())
     node = write_output_nodes(job.folder, os.path.relpath(job.folder, job.project), version)
     yield ExternalDone(source, n_picks, usable, len(project.entries) - usable, node, version)
@@ -204,33 +193,3 @@ def _learn_from(project: Project, job: ExternalJob) -> str:
     if not particles:
         raise LabelError(f"{job.labels[0]}: holds no particles to learn from; pick some, or leave --in_coords empty")
     return f", trained on {particles:,} particles ({particles - before:,} of them new)"
-
-
-def _propose_blobs(project: Project, job: ExternalJob, options: ExportOptions) -> Generator[Progress, None, int]:
-    """Write blobs as picks; gives their number."""
-    entries = project.usable()
-    picks: list[tuple[MicrographEntry, Picks]] = []
-    with ThreadPoolExecutor(job.workers, "reader") as pool:
-        try:
-            futures = [pool.submit(_blobs, project, entry) for entry in entries]
-            for done, (entry, future) in enumerate(zip(entries, futures, strict=True)):
-                yield Progress("proposing blobs", done, len(entries))
-                try:
-                    picks.append((entry, future.result()))
-                except MicrographError as error:
-                    yield Progress("proposing blobs", done, len(entries), project.put_aside(entry, error))
-        finally:
-            pool.shutdown(cancel_futures=True)
-    yield Progress("proposing blobs", len(entries), len(entries))
-    relion.write(picks, job.folder, options)
-    return options.count(picks)
-
-
-def _blobs(project: Project, entry: MicrographEntry) -> Picks:
-    """The blobs of one micrograph, their response as figure of merit."""
-    size = project.config.preprocess.pixels_per_diameter
-    scaled = project.read_scaled(entry)
-    distance = project.config.picking.min_distance_diameters * size
-    xy, response = find_blobs(scaled, size, distance, _BLOB_SIGMAS)
-    original = scaled.to_original(xy)
-    return Picks(original[:, 0], original[:, 1], np.asarray(response))

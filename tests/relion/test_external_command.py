@@ -22,7 +22,7 @@ def n_picks(project: Path) -> int:
     return sum(len(found) for found in relion.read(project / JOB / "autopick.star").values())
 
 
-def test_blobs_where_nothing_is_labelled(project: Path) -> None:
+def test_the_shipped_committee_picks_where_nothing_is_labelled(project: Path) -> None:
     out = command_line().ok(*CALL, "--diameter", "165", "--j", "2", cwd=project)
     assert (project / JOB / SUCCESS).exists()
     assert "for nothing is labelled yet" in out

@@ -79,7 +79,7 @@ def test_export_is_extracted_pixel_by_pixel(project: Path, sample_data: Path) ->
     assert workspace.is_dir()
 
 
-def test_blobs_are_proposed_and_extracted_in_a_pipeline(project: Path) -> None:
+def test_unlabelled_micrographs_are_picked_and_extracted_in_a_pipeline(project: Path) -> None:
     import_micrographs(project)
     told = {"param1_label": "diameter", "param1_value": 165, "nr_threads": 1}
     add_job(project, "External", fn_exe=EXTERNAL, in_mic=MICROGRAPHS, **told)
@@ -90,7 +90,7 @@ def test_blobs_are_proposed_and_extracted_in_a_pipeline(project: Path) -> None:
     pipeline = (project / "default_pipeline.star").read_text(encoding="utf-8")
     assert f"External/job002/ {coordinates}" in pipeline
     log = (project / "External/job002/run.out").read_text(encoding="utf-8")
-    assert "proposing blobs: 2/2" in log
+    assert "the committee that ships with cryoal, for nothing is labelled yet" in log
     assert (project / "External/job002/run.err").read_text(encoding="utf-8") == ""
     extract = {"star_mics": MICROGRAPHS, "coords_suffix": coordinates, "extract_size": BOX, "nr_mpi": 1}
     add_job(project, "Extract", **extract, do_norm="No", do_invert="No")
