@@ -34,6 +34,7 @@ COMMANDS = {
     "convert": "Turn picks of one program into those of another.",
     "relion-external": "Run as RELION's External job.",
     "status": "Show what is labelled, trained, scored, and what to do next.",
+    "report": "Write one HTML page about a workspace, with the plots.",
     "gui": "Open napari on a workspace, to label and to look.",
 }
 """Every command, in the order of a project's life, with its one sentence; `cryoal.cli.NAME` holds `NAME`."""

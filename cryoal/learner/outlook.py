@@ -1,5 +1,6 @@
 """Whether another round is likely to pay, and how good the picks are: never decided on queried labels alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +87,16 @@ def outlook(project: Project) -> Outlook | None:
     gain = _gain(audits[0], audits[-1]) if len(audits) == 2 else None
     kappas = tuple(agreements(project, newest=WINDOW))
     pays, because = _verdict(len(rounds), kappas, gain)
-    return Outlook(pays, because, kappas, gain, _quality(audits[-1]))
+    return Outlook(pays, because, kappas, gain, random_quality(audits[-1]))
+
+
+def random_quality(audited: Sequence[AuditedField]) -> Quality | None:
+    """Figures of all the random fields that a round was judged on; None where there are none."""
+    if not audited:
+        return None
+    threshold = audit_threshold(audited)
+    counts = audit_counts(audited, threshold)
+    return Quality(len(audited), threshold, counts.precision, counts.recall, counts.f1)
 
 
 def _verdict(n_rounds: int, kappas: tuple[float | None, ...], gain: Estimate | None) -> tuple[bool, str]:
@@ -112,15 +122,6 @@ def _told(quality: Quality | None) -> str:
     ]
     fields = "1 random field" if quality.fields == 1 else f"{quality.fields} random fields"
     return f"estimated {', '.join(words)} from {fields}"
-
-
-def _quality(audited: list[AuditedField]) -> Quality | None:
-    """Figures of all fields."""
-    if not audited:
-        return None
-    threshold = audit_threshold(audited)
-    counts = audit_counts(audited, threshold)
-    return Quality(len(audited), threshold, counts.precision, counts.recall, counts.f1)
 
 
 def _gain(earlier: list[AuditedField], later: list[AuditedField]) -> Estimate | None:

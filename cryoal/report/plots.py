@@ -20,8 +20,8 @@ from cryoal.errors import ArrayError
 from cryoal.evaluation.matching import match
 from cryoal.io.durable import atomic_path
 
-_BLUE, _VERMILION, _YELLOW, _GREEN, _SKY = "#0072B2", "#D55E00", "#F0E442", "#009E73", "#56B4E9"
-_CURVES = ((_BLUE, "o", "-"), (_VERMILION, "s", "--"), (_GREEN, "^", ":"))
+BLUE, VERMILION, YELLOW, GREEN, SKY = "#0072B2", "#D55E00", "#F0E442", "#009E73", "#56B4E9"
+_CURVES = ((BLUE, "o", "-"), (VERMILION, "s", "--"), (GREEN, "^", ":"))
 _LOW_PASS_DIAMETERS = 0.08
 _CONTRAST_PERCENTILES = (0.5, 99.5)
 _WIDTH_INCHES = 8.0
@@ -78,9 +78,9 @@ def picks_figure(
     axes.set_axis_off()
     axes.set_title(title, fontsize=11, loc="left")
     marks = (
-        ("found", judged.found, _SKY, "o"),
-        ("false", judged.false, _VERMILION, "s"),
-        ("missed", judged.missed, _YELLOW, "^"),
+        ("found", judged.found, SKY, "o"),
+        ("false", judged.false, VERMILION, "s"),
+        ("missed", judged.missed, YELLOW, "^"),
     )
     side_points = diameter_px / nx * _WIDTH_INCHES * 72 * 0.95
     for _, xy, colour, shape in marks:
@@ -89,7 +89,7 @@ def picks_figure(
         axes.plot(xy[:, 0], xy[:, 1], shape, ms=size, mfc="none", mec=colour, mew=1.5)
     axes.set_xlim(-0.5, nx - 0.5)
     axes.set_ylim(ny - 0.5, -0.5)
-    _scale_bar(axes, (ny, nx), pixel_size_angstrom)
+    scale_bar(axes, (ny, nx), pixel_size_angstrom)
     handles = [
         Line2D([], [], ls="", marker=shape, ms=10, mfc="#808080", mec=colour, mew=2, label=f"{len(xy)} {word}")
         for word, xy, colour, shape in marks
@@ -165,7 +165,7 @@ def class_averages_figure(
         axes.imshow(averages[index], cmap="gray", interpolation="bilinear")
         axes.set_axis_off()
         axes.set_title(f"{particles[index]:,}", fontsize=10)
-    _scale_bar(panels[0], averages.shape[1:], pixel_size_angstrom, share=0.4)
+    scale_bar(panels[0], averages.shape[1:], pixel_size_angstrom, share=0.4)
     return figure
 
 
@@ -182,8 +182,18 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=_DPI)
 
 
-def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_angstrom: float, share: float = 1 / 6) -> None:
-    """A bar of a round length, at most this share of the width, in the lower left corner."""
+def scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_angstrom: float, share: float = 1 / 6) -> None:
+    """Draw a bar of a round length, at most this share of the width, in the lower left corner.
+
+    Parameters
+    ----------
+    axes : Axes
+    shape : (int, int)
+        (ny, nx) of the image.
+    pixel_size_angstrom : float
+        Å/pixel of the image.
+    share : float
+    """
     ny, nx = shape
     wanted_nm = nx * pixel_size_angstrom / 10 * share
     power = 10.0 ** np.floor(np.log10(wanted_nm))

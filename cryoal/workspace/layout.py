@@ -7,6 +7,7 @@
       micrographs.star      the micrographs, with pixel size and optics group
       labels.jsonl          the journal of decisions
       set_aside/KEY.txt     why a micrograph could not be used
+      report.html           the page of `cryoal report`
       labels.lock/          who writes labels now
       rounds.lock/          who makes a round now
       rounds/0003/          round.json  members/*.safetensors  calibration.json  centring.json  metrics.json
@@ -122,6 +123,11 @@ class Layout:
     def labels(self) -> Path:
         """The journal of decisions."""
         return self.root / "labels.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The page about the workspace."""
+        return self.root / "report.html"
 
     @property
     def set_aside_folder(self) -> Path:
