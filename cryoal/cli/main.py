@@ -35,6 +35,7 @@ COMMANDS = {
     "relion-external": "Run as RELION's External job.",
     "status": "Show what is labelled, trained, scored, and what to do next.",
     "report": "Write one HTML page about a workspace, with the plots.",
+    "devices": "Say what hardware there is, what will be used, and how long a collection takes.",
     "gui": "Open napari on a workspace, to label and to look.",
 }
 """Every command, in the order of a project's life, with its one sentence; `cryoal.cli.NAME` holds `NAME`."""
