@@ -1,6 +1,6 @@
-"""How good the picks are on the real sets: complete labels, and 16 random fields, on micrographs not trained on.
+"""How good the picks are on the real sets: no labels, 16 random fields, complete labels; on micrographs not trained on.
 
-    python benchmarks/accuracy.py [--sets apoferritin_10146 ...] [--draws 5] [--out build/accuracy.json]
+    python benchmarks/accuracy.py [--sets apoferritin_10146 ...] [--draws 5] [--only none fields complete]
 
 Cross-validation: the micrographs are dealt out to folds in order; each fold is scored by a committee trained on the
 rest (8 of 12, 8 of 12, 4 of 5). The radius of a match is 0.3 particle diameters. Needs ../shared/data beside the
@@ -27,9 +27,10 @@ from cryoal.evaluation.reliability import expected_calibration_error
 from cryoal.io.relion import read
 from cryoal.learner.asking import open_fields
 from cryoal.learner.labelling import LabelImport, import_labels
+from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.project import NewWorkspace, create
 from cryoal.learner.scoring import Scorer
-from cryoal.learner.training import train
+from cryoal.learner.training import count_labels, train
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
 from cryoal.workspace.journal import RANDOM, CompleteField, Decision, Label, append_decisions
 from cryoal.workspace.rounds import newest_round
@@ -105,18 +106,22 @@ def label_fields(project, folder, training, n, rng):
 
 
 def trial(folder, diameter, split, seed, fields=None):
-    """Train on all but one fold's micrographs (or on random fields of them) and judge on that fold."""
+    """Train on all but one fold's micrographs, on random fields of them, or (0) not at all; judge on that fold."""
     with tempfile.TemporaryDirectory() as root:
         project = workspace(folder, diameter, Path(root) / "w", seed)
         test = [project.entries[i] for i in split]
         training = [entry for i, entry in enumerate(project.entries) if i not in split]
-        if fields is None:
+        start = time.monotonic()
+        if fields == 0:
+            publish_pretrained(project)
+        elif fields is None:
             label_complete(project, folder, training)
         else:
             label_fields(project, folder, training, fields, np.random.default_rng([seed, 7]))
-        start = time.monotonic()
-        trained = last(train(project, seed))
-        result = judge(project, folder, test, trained.labels["particle"], time.monotonic() - start)
+        labels = count_labels(project.labels())["particle"]
+        if labels:
+            last(train(project, seed))
+        result = judge(project, folder, test, labels, time.monotonic() - start)
     print(f"    {folder.name} test {split} seed {seed}: best F1 {result.best_f1:.4f}", file=sys.stderr, flush=True)
     return result
 
@@ -135,7 +140,7 @@ def figures(trials):
         "average_precision": np.mean([curve.average_precision for curve in curves]),
         "median_error_diameters": np.median(np.concatenate([t.error_diameters for t in trials])),
         "ece": expected_calibration_error(p, y),
-        "precision_at_0.9": np.concatenate(precise).mean(),
+        "precision_at_0.9": np.concatenate(precise).mean() if np.concatenate(precise).size else np.nan,
         "labels": np.mean([t.labels for t in trials]),
         "seconds": np.mean([t.seconds for t in trials]),
     }
@@ -155,6 +160,7 @@ def main():
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--fields", type=int, default=16)
+    parser.add_argument("--only", nargs="*", default=["none", "fields", "complete"])
     parser.add_argument("--out", type=Path, default=Path("build/accuracy.json"))
     options = parser.parse_args()
     if not SHARED.is_dir():
@@ -168,15 +174,17 @@ def main():
             folder = Path(projects) / name
             count = len(list((folder / "Micrographs").glob("*.mrc")))
             splits = [list(range(count - start - per_fold, count - start)) for start in range(0, count, per_fold)]
-            whole = [trial(folder, diameter, split, 0) for split in splits]
-            print(f"{name}: complete labels, {len(splits)} folds\n  {figures(whole)}", flush=True)
-            print("  best F1 by fold:", [round(one.best_f1, 3) for one in whole], flush=True)
-            few = [trial(folder, diameter, splits[i % len(splits)], i, options.fields) for i in range(options.draws)]
-            same = [whole[i % len(splits)].best_f1 for i in range(options.draws)]
-            share = float(np.mean([a.best_f1 / b for a, b in zip(few, same, strict=True)]))
-            print(f"  {options.fields} random fields, {options.draws} draws\n  {figures(few)}", flush=True)
-            print("  best F1 by draw:", [round(one.best_f1, 3) for one in few], f"share {share:.3f}", flush=True)
-            args_out[name] = {"complete": figures(whole), "fields": figures(few), "share_of_complete": round(share, 4)}
+            cases = {
+                "none": [(split, 0, 0) for split in splits],
+                "fields": [(splits[i % len(splits)], i, options.fields) for i in range(options.draws)],
+                "complete": [(split, 0, None) for split in splits],
+            }
+            args_out[name] = {}
+            for case in options.only:
+                done = [trial(folder, diameter, *one) for one in cases[case]]
+                print(f"{name}, labels: {case}\n  {figures(done)}", flush=True)
+                print("  best F1, each:", [round(one.best_f1, 3) for one in done], flush=True)
+                args_out[name][case] = figures(done)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(args_out, indent=1) + "\n")
 
