@@ -1,6 +1,6 @@
 """Which strategy is worth using: every set, ten paired seeds, a simulated expert.
 
-    python benchmarks/study.py [--sets junk apoferritin_10146 ...] [--seeds 10] [--out build/study]
+    python benchmarks/study.py [--sets junk apoferritin_10146 ...] [--strategies random bald ...] [--rounds 5] [--seeds 10]
 
 Three real sets (they need ../shared/data beside the repository) and a simulated one, rich in junk, with decoys and a
 rare view. Runs are kept below OUT and never done twice; a killed study goes on where it was. The tables and plots are
@@ -78,16 +78,17 @@ def project_of(name, out):
     return folder, REAL[name]
 
 
-def study(name, strategies, seeds, out, jobs):
+def study(name, options):
     """One set: runs, table, plot, rows."""
+    out = options.out.absolute()
     folder, diameter = project_of(name, out)
     config = Config(training=replace(Config().training, **TRAINING))
     new = NewWorkspace(out / name / "workspace", "micrographs.star", diameter, particles_dark=True, root=folder)
     *_, (settings, centres) = open_truth(new, folder / "truth", config)
     truth = {entry.key: xy for entry, xy in centres.items()}
-    experiment = Experiment(out / name, tuple(centres), truth, settings, config, Expert(), ROUNDS, FIELDS)
+    experiment = Experiment(out / name, tuple(centres), truth, settings, config, Expert(), options.rounds, FIELDS)
     start = time.monotonic()
-    for report in simulate(experiment, strategies, seeds, jobs):
+    for report in simulate(experiment, options.strategies, options.seeds, options.jobs):
         if isinstance(report, list):
             steps = report
         elif report.stage == "runs" and report.done % 5 == 0:
@@ -95,7 +96,7 @@ def study(name, strategies, seeds, out, jobs):
     found = outcome(steps)
     write_rows(out / name / "rounds.csv", steps)
     write_atomic(out / name / "table.md", markdown(found))
-    title = f"{name}: {len(centres)} micrographs, {seeds} paired seeds"
+    title = f"{name}: {len(centres)} micrographs, {options.seeds} paired seeds"
     save(strategies_figure(found, steps, title), out / name / "curves.png")
     print(f"{name}\n{markdown(found)}", flush=True)
 
@@ -105,6 +106,7 @@ def main():
     parser.add_argument("--sets", nargs="*", default=[JUNK, *REAL])
     parser.add_argument("--strategies", nargs="*", default=STRATEGIES)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("build/study"))
     options = parser.parse_args()
@@ -112,7 +114,7 @@ def main():
         if name != JUNK and not SHARED.is_dir():
             print(f"{name}: left out, {SHARED} is not there")
             continue
-        study(name, options.strategies, options.seeds, options.out.absolute(), options.jobs)
+        study(name, options)
 
 
 if __name__ == "__main__":
