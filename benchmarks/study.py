@@ -1,6 +1,6 @@
 """Which strategy is worth using: every set, ten paired seeds, a simulated expert.
 
-    python benchmarks/study.py [--sets junk apoferritin_10146 ...] [--strategies random bald ...] [--rounds 5] [--seeds 10]
+    python benchmarks/study.py [--sets junk apoferritin_10146 ...] [--strategies random bald ...] [--rounds 5]
 
 Three real sets (they need ../shared/data beside the repository) and a simulated one, rich in junk, with decoys and a
 rare view. Runs are kept below OUT and never done twice; a killed study goes on where it was. The tables and plots are

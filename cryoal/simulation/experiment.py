@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -218,6 +219,15 @@ def _check_same(experiment: Experiment) -> None:
 
 
 def _take_core(cores: "multiprocessing.Queue[int]") -> None:
-    """Keep a worker to a core of its own, so that its training does not fight with the others'."""
+    """Keep a worker to a core of its own, so that its training does not fight with the others', and end it in time."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     os.sched_setaffinity(0, {cores.get()})
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind that would go on for hours after the command was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

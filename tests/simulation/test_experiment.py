@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +134,31 @@ def test_a_query_without_particles_costs_time_and_teaches_nothing(experiment, tm
     assert after.seconds > before.seconds == 0
     assert after.average_precision == before.average_precision
     assert (after.queries, after.particles) == (1, 0)
+
+
+def test_killed_experiments_leave_no_workers(tmp_path):
+    pids = tmp_path / "pids"
+    code = (
+        "import multiprocessing, os, pathlib, sys, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from cryoal.simulation.experiment import _take_core\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    cores = context.Queue()\n"
+        "    cores.put(min(os.sched_getaffinity(0)))\n"
+        "    pool = ProcessPoolExecutor(1, context, _take_core, (cores,))\n"
+        "    worker = pool.submit(os.getpid).result()\n"
+        "    pool.submit(time.sleep, 600)\n"
+        f"    pathlib.Path({str(pids)!r}).write_text(str(worker))\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, str(script)], env=environment, check=False)
+    worker = Path(f"/proc/{pids.read_text()}")
+    for _ in range(200):
+        if not worker.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the worker outlived its parent by ten seconds")
