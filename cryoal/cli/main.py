@@ -25,6 +25,7 @@ COMMANDS = {
     "label": "Import labels from picks of any program.",
     "train": "Train and calibrate the committee of the next round.",
     "score": "Score every micrograph with the newest round.",
+    "watch": "Score micrographs as they appear, until stopped.",
     "query": "Choose what to ask the expert next.",
     "pick": "Turn the newest round's candidates into picks.",
     "export": "Write the picks for another program.",

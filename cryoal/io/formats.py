@@ -21,26 +21,30 @@ Writer = Callable[[Sequence[tuple[MicrographEntry, Picks]], Path, ExportOptions]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way to store picks: its name on the command line, its files, its reader and writer."""
+    """One way to store picks: its name on the command line, its files, its reader and writer.
+
+    `is_table`: the picks of all micrographs are in one file.
+    """
 
     name: str
     description: str
     suffixes: tuple[str, ...]
     read: Reader
     write: Writer
+    is_table: bool = False
 
 
 FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
         Format("relion", "RELION coordinate sets, 3.0 to 5, and particles", (".star",), relion.read, relion.write),
-        Format("cryosparc", "cryoSPARC particle locations", (".cs",), cryosparc.read, cryosparc.write),
+        Format("cryosparc", "cryoSPARC particle locations", (".cs",), cryosparc.read, cryosparc.write, is_table=True),
         Format("eman", "EMAN boxes", (".box",), eman.read_box, eman.write_box),
         Format("eman2", "EMAN2 info files", (".json",), eman.read_info, eman.write_info),
         Format("cryolo", "crYOLO boxes", (".cbox",), cryolo.read, cryolo.write),
-        Format("topaz", "Topaz coordinate table", (".txt",), topaz.read, topaz.write),
+        Format("topaz", "Topaz coordinate table", (".txt",), topaz.read, topaz.write, is_table=True),
         Format("xmipp", "Xmipp positions", (".pos",), xmipp.read, xmipp.write),
-        Format("csv", "comma-separated table; CryoPPP's is read, too", (".csv",), csv.read, csv.write),
+        Format("csv", "comma-separated table; CryoPPP's is read, too", (".csv",), csv.read, csv.write, is_table=True),
     )
 }
 _SUFFIXES = {suffix: each.name for each in FORMATS.values() for suffix in each.suffixes}

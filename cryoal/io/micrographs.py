@@ -3,6 +3,7 @@
 import glob
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,40 @@ def list_micrographs(
         entries = _from_glob(source, pixel_size_angstrom, root)
     _check_distinct(source, entries)
     return entries
+
+
+def list_names(source: str, root: Path) -> list[MicrographEntry]:
+    """List what `list_micrographs` lists, and what a STAR file names before it is there, without reading any header.
+
+    The pixel size is the STAR file's, or NaN. A glob that matches nothing is an empty list.
+
+    Raises
+    ------
+    FileError, FileFormatError
+        The STAR file cannot be read, or lacks names.
+    """
+    path = root / source
+    if path.is_file() and _is_star(path):
+        blocks = star.read(path)
+        table = star.table_with(blocks, [_NAME], path)
+        names, groups = [str(name) for name in table[_NAME]], optics_groups(table, path)
+        folder, sizes = (
+            _project_folder(path, names, root, must_exist=False),
+            star_pixel_sizes(blocks, table, groups, path),
+        )
+        rows = zip(names, sizes.tolist(), groups.tolist(), strict=True)
+        return [MicrographEntry(name, folder / name, size, group) for name, size, group in rows]
+    matches = glob.glob(source, root_dir=root, recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
+    return [MicrographEntry(_relative(root / match, root), root / match) for match in sorted(matches)]
+
+
+def with_pixel_size(entry: MicrographEntry, pixel_size_angstrom: float | None) -> MicrographEntry:
+    """The micrograph with its own pixel size where that is known, else its header's, else the one given, else NaN."""
+    if entry.pixel_size_angstrom > 0:
+        return entry
+    header = _headers([entry])[0]
+    told = header[1] if header is not None and header[1] > 0 else pixel_size_angstrom
+    return replace(entry, pixel_size_angstrom=np.nan if told is None else told)
 
 
 def read_micrograph(path: Path) -> Micrograph:

@@ -1,6 +1,6 @@
 """What readers and writers of picks must be told beyond the file and the picks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -57,6 +57,9 @@ class ExportOptions:
         Image shape by micrograph key; picks outside the image are left out.
     rim_diameters : float
         Picks closer to the image's edge are left out; a half keeps the particles that lie wholly inside.
+    only : collection of str, optional
+        Keys of the micrographs whose own files are written; the others' are there already. Lists and tables are always
+        written, whole.
     root : Path
         RELION's project folder: paths below it are written relative to it.
     micrographs_star : str
@@ -73,6 +76,7 @@ class ExportOptions:
     round_coordinates: bool = True
     shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     rim_diameters: float = 0.0
+    only: Collection[str] | None = None
     root: Path = field(default_factory=Path)
     micrographs_star: str = ""
     exposures: Path | None = None
@@ -85,6 +89,10 @@ class ExportOptions:
             raise OptionError(f"box size: {self.box_size_px} pixels; give at least 2")
         if not 0 <= self.rim_diameters < float("inf"):
             raise OptionError(f"--rim: {self.rim_diameters} is not allowed; give diameters, 0 or more")
+
+    def writes(self, entry: MicrographEntry) -> bool:
+        """Whether a micrograph's own file is to be written."""
+        return self.only is None or entry.key in self.only
 
     def box_px(self, entry: MicrographEntry) -> int:
         """Give the even side of the boxes on one micrograph.

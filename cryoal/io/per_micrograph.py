@@ -45,7 +45,8 @@ def write_each(
     written = []
     for entry, found in picks:
         written.append(coordinate_path(entry, out, suffix, flat=flat))
-        write(written[-1], entry, options.select(entry, found))
+        if options.writes(entry):
+            write(written[-1], entry, options.select(entry, found))
     return written
 
 

@@ -72,6 +72,8 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
     """
     files = [coordinate_path(entry, out, SUFFIX, flat=False) for entry, _ in picks]
     for (entry, found), file in zip(picks, files, strict=True):
+        if not options.writes(entry):
+            continue
         kept = options.select(entry, found)
         star.write(file, {"": _columns(rounded(kept) if options.round_coordinates else kept)})
     autopick, suffix_file = out / "autopick.star", out / f"{_SUFFIX_FILE}autopick.star"

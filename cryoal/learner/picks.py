@@ -19,6 +19,7 @@ from cryoal.io.formats import format_named
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
 from cryoal.io.relion import read as read_relion
+from cryoal.learner.pick_rule import Rule
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
@@ -86,18 +87,45 @@ def pick(
         candidates.append(not_judged(scored, known, project.diameter_px(entry)))
     yield Progress("reading candidates", len(entries), len(entries))
     probability = np.concatenate([one.score for one in candidates])
+    wished_threshold = threshold
     if threshold is None:
         threshold = _choose(probability, precision)
     picks = [
         with_marks(one.select(one.score >= threshold), labels.get(entry.key, MicrographLabels()))
         for entry, one in zip(entries, candidates, strict=True)
     ]
+    rule = Rule(threshold, len(entries), wished_threshold, precision)
     with writer_lock(project.layout.rounds_lock, "cryoal pick"):
-        _publish(layout, entries, picks)
+        _publish(layout, entries, picks, rule)
     chosen = probability[probability >= threshold]
     expected = float(chosen.mean()) if chosen.size else float("nan")
     total = sum(len(one) for one in picks)
     yield Picked(layout.number, threshold, len(entries), total, len(usable) - len(entries), expected)
+
+
+def add_picks(
+    project: Project, layout: RoundLayout, entries: Sequence[MicrographEntry], threshold: float
+) -> list[tuple[MicrographEntry, Picks]]:
+    """Write the picks of some more micrographs that a round has scored and picked others of; the same again is no harm.
+
+    Raises
+    ------
+    WorkspaceError
+        The round has no picks.
+    WorkspaceLockedError
+        Another process is making picks.
+    """
+    labels, added = project.labels(), []
+    with writer_lock(project.layout.rounds_lock, "cryoal watch"):
+        folder = found_picks(layout)
+        if folder is None:
+            raise WorkspaceError(f"{project.layout.root}: round {layout.number} has no picks; run cryoal pick")
+        for entry in entries:
+            known = labels.get(entry.key, MicrographLabels())
+            free = not_judged(read_candidates(layout, entry.key), known, project.diameter_px(entry))
+            added.append((entry, with_marks(free.select(free.score >= threshold), known)))
+            _write(folder / f"{entry.key}.star", added[-1][1])
+    return added
 
 
 def newest_picks(project: Project) -> tuple[RoundLayout, list[tuple[MicrographEntry, Picks]]]:
@@ -133,10 +161,26 @@ def export(project: Project, format_name: str, out: Path, options: ExportOptions
     FileError
         A file cannot be written.
     """
-    writer = format_named(format_name)
+    format_named(format_name)
     _, picks = newest_picks(project)
     if not project.root.is_relative_to(out.absolute()):  # a whole project would take long to look through
         remove_leftovers(out)
+    return export_picks(picks, format_name, out, options)
+
+
+def export_picks(
+    picks: Sequence[tuple[MicrographEntry, Picks]], format_name: str, out: Path, options: ExportOptions
+) -> list[Path]:
+    """Write picks as `export` does; with `ExportOptions.only`, those of the other micrographs are not looked at.
+
+    Raises
+    ------
+    OptionError
+        The format is not known, or lacks an option.
+    FileError
+        A file cannot be written.
+    """
+    writer = format_named(format_name)
     written = writer.write(picks, out, options)
     listed = out / "micrographs.star"
     if listed not in written:
@@ -150,10 +194,11 @@ def export_options(project: Project, **changes: object) -> ExportOptions:
     source = Path(project.settings.source)
     known: dict[str, object] = {
         "diameter_angstrom": project.settings.diameter_angstrom,
-        "shapes": project.shapes,
         "root": project.root,
         "micrographs_star": project.settings.source if source.suffix == ".star" else "",
     }
+    if "shapes" not in changes:  # every header is asked
+        known["shapes"] = project.shapes
     return ExportOptions(**(known | changes))  # type: ignore[arg-type]
 
 
@@ -204,27 +249,28 @@ def _near(xy: NDArray[np.float64], others: NDArray[np.float64], radius_px: float
     return near
 
 
-def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Sequence[Picks]) -> None:
+def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Sequence[Picks], rule: Rule) -> None:
     """Write all picks into a hidden folder and put it in the place of the old one."""
     making = temporary_sibling(layout.picks_folder)
     remove_leftovers(layout.folder)
     try:
         for entry, one in zip(entries, picks, strict=True):
-            path = making / f"{entry.key}.star"
-            star.write(
-                path,
-                {
-                    "": {
-                        "rlnCoordinateX": one.x,
-                        "rlnCoordinateY": one.y,
-                        "rlnAutopickFigureOfMerit": one.score,
-                        "rlnClassNumber": one.class_number,
-                    }
-                },
-            )
+            _write(making / f"{entry.key}.star", one)
+        rule.write(making)
         publish_picks(layout, making)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _write(path: Path, picks: Picks) -> None:
+    """One micrograph's picks."""
+    columns: star.Columns = {
+        "rlnCoordinateX": picks.x,
+        "rlnCoordinateY": picks.y,
+        "rlnAutopickFigureOfMerit": picks.score,
+        "rlnClassNumber": picks.class_number,
+    }
+    star.write(path, {"": columns})
 
 
 def check_wish(threshold: float | None, precision: float | None) -> None:

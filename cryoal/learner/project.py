@@ -279,11 +279,11 @@ def _read_scaled(
     entry: MicrographEntry, diameter_angstrom: float, config: Config, particles_dark: bool
 ) -> ScaledMicrograph:
     """Read and scale; every failure of one micrograph is a MicrographError."""
-    diameter_px = _diameter_px(diameter_angstrom, entry)
     try:
         pixels = read_micrograph(entry.path).pixels
     except FileError as error:
         raise MicrographError(str(error)) from error
+    diameter_px = _diameter_px(diameter_angstrom, entry)
     try:
         return prepare(pixels, diameter_px, config.preprocess, particles_dark=particles_dark)
     except MicrographError as error:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,19 +109,35 @@ def score(project: Project, options: ScoreOptions | None = None) -> Iterator[Pro
     aside = read_set_aside(project.layout)
     todo = [entry for entry in mine if entry.key not in aside and not is_scored(layout, entry.key)]
     already = sum(is_scored(layout, entry.key) for entry in mine)
+    failed, candidates = yield from score_entries(project, layout, scorer, todo, options.workers)
+    yield Scored(layout.number, len(todo) - failed, already, failed, candidates)
+
+
+def score_entries(
+    project: Project, layout: RoundLayout, scorer: "Scorer", entries: Sequence[MicrographEntry], workers: int
+) -> Generator[Progress, None, tuple[int, int]]:
+    """Score some micrographs, and set aside what cannot be read; gives how many were set aside, and the candidates.
+
+    Raises
+    ------
+    DeviceError
+        The device has too little memory for the smallest tile.
+    FileError
+        The candidates cannot be written.
+    """
     failed, candidates = 0, 0
-    for done, (entry, reading) in enumerate(_read_ahead(project, todo, options.workers)):
-        yield Progress("scoring", done, len(todo))
+    for done, (entry, reading) in enumerate(_read_ahead(project, entries, workers)):
+        yield Progress("scoring", done, len(entries))
         try:
             found = scorer(reading.result())
         except MicrographError as error:
             failed += 1
-            yield Progress("scoring", done, len(todo), project.put_aside(entry, error))
+            yield Progress("scoring", done, len(entries), project.put_aside(entry, error))
             continue
         write_candidates(layout, entry.key, found)
         candidates += len(found)
-    yield Progress("scoring", len(todo), len(todo))
-    yield Scored(layout.number, len(todo) - failed, already, failed, candidates)
+    yield Progress("scoring", len(entries), len(entries))
+    return failed, candidates
 
 
 class Scorer:

@@ -8,6 +8,7 @@
       labels.jsonl          the journal of decisions
       set_aside/KEY.txt     why a micrograph could not be used
       report.html           the page of `cryoal report`
+      micrographs.lock/     who adds micrographs now
       labels.lock/          who writes labels now
       rounds.lock/          who makes a round now
       rounds/0003/          round.json  members/*.safetensors  calibration.json  centring.json  metrics.json
@@ -133,6 +134,11 @@ class Layout:
     def set_aside_folder(self) -> Path:
         """Folder of the reasons why micrographs could not be used."""
         return self.root / "set_aside"
+
+    @property
+    def micrographs_lock(self) -> Path:
+        """Lock of the one process that adds micrographs."""
+        return self.root / "micrographs.lock"
 
     @property
     def labels_lock(self) -> Path:
