@@ -133,11 +133,11 @@ class Controller:
         if self.message:
             return self.message
         place, document = self.document.place, self.document
-        judged, total = document.progress()
+        judged, total = document.questions.progress(document.threshold)
         number = document.keys.index(place.micrograph) + 1
         parts = [f"{place.micrograph.rsplit('/', 1)[-1]}  {number}/{len(document.keys)}"]
         if place.field is not None:
-            fields = [one.field for one in document.queue]
+            fields = document.questions.fields
             parts.append(f"field {fields.index(place.field) + 1}/{len(fields)}" if place.field in fields else "field")
         parts += [f"judged {judged}/{total}"] if total else []
         score = document.score_at(place.target)
@@ -152,12 +152,15 @@ class Controller:
             return "Enter: the field you left is finished  ·  F D S: go on here"
         if place.target is not None:
             return "F accept  D reject  S unsure  ·  click to add  ·  H help"
-        if place.field is not None and not document.is_finished(place.field):
-            first = "click the particles in the frame" if not document.round_number else "click what was missed"
+        questions = document.questions
+        if place.field is not None and not questions.is_finished(place.field):
+            first = "click what was missed" if document.is_scored else "click the particles in the frame"
             return f"{first}, then Enter: this field is finished"
-        if document.queue and all(document.is_finished(one.field) for one in document.queue):
+        if not questions.queue:
+            return "the committee is about to propose: see the bar beside; or click particles already"
+        if questions.finished == len(questions.queue):
             return "the query is done: Retrain"
-        return "N: next most uncertain field"
+        return "N: next most uncertain field" + ("" if document.is_scored else "  ·  not scored for this query")
 
     def _show_image(self, key: str) -> None:
         """Swap the image, and read the next ones of queue and list ahead."""
@@ -175,7 +178,7 @@ class Controller:
             self.viewer.reset_view()
             self._fit = min(project.shapes[key]) * self.viewer.scene.camera.zoom
             self._shown_field = None
-        fields = [one.field for one in self.document.queue if not self.document.is_finished(one.field)]
+        fields = self.document.questions.following(self.document.place.field)
         later = [field.micrograph for field in fields if field.micrograph != key][:1]
         listed = self.document.keys[(self.document.keys.index(key) + 1) % len(self.document.keys)]
         for each in dict.fromkeys([*later, listed]):
@@ -257,7 +260,7 @@ class Controller:
     def counts(self) -> dict[str, int]:
         """What is labelled, and what is to do in the query."""
         of = self.document.ledger.counts()
-        judged, total = self.document.progress()
+        judged, total = self.document.questions.progress(self.document.threshold)
         return {
             "accepted": of[Verdict.PARTICLE],
             "rejected": of[Verdict.REJECTED],

@@ -8,8 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoal.data.candidates import QueriedField
-from cryoal.data.labels import Field, Label, Origin, Verdict
+from cryoal.data.labels import Label, Origin, Verdict
 from cryoal.data.picks import Picks
 from cryoal.errors import MicrographError
 from cryoal.learner.picks import not_judged, with_marks
@@ -17,9 +16,10 @@ from cryoal.learner.project import Project
 from cryoal.model.thresholds import threshold_for_expected_f1
 from cryoal.workspace.journal import CompleteField, CompleteMicrograph, Retraction, What
 from napari_plugin.ledger import Ledger, Step
-from napari_plugin.marks import ASK_FLOOR, Marks, State, marks_of, unasked
+from napari_plugin.marks import Marks, State, marks_of
 from napari_plugin.newest_round import NewestRound
-from napari_plugin.places import Bookmark, Place, read_bookmark, same_field, write_bookmark
+from napari_plugin.places import Bookmark, Place, read_bookmark, write_bookmark
+from napari_plugin.questions import Questions
 
 _LONGEST_SECONDS = 60.0
 _ALL = tuple(State)
@@ -37,7 +37,8 @@ class Document:
     Attributes
     ----------
     place : Place
-    queue : list of QueriedField
+    questions : Questions
+        The queue of the newest round.
     threshold : float
         Proposals from this probability up are shown, and exported.
     round_number : int
@@ -65,7 +66,8 @@ class Document:
     def reload(self) -> None:
         """Take up the newest round and its query."""
         self._round = NewestRound(self.project, self.keys)
-        self.round_number, self.queue, self.scores = self._round.number, self._round.queue, self._round.scores
+        self.round_number, self.scores = self._round.number, self._round.scores
+        self.questions = Questions(self._round.queue, self.ledger, self.diameter_px)
         self.threshold = float(threshold_for_expected_f1(self.scores)) if self.scores.size else 0.5
         self.go(Place(self.place.micrograph))
         self.next_field(open_only=True)
@@ -73,9 +75,8 @@ class Document:
     def marks(self, key: str | None = None) -> Marks:
         """What is to be seen on a micrograph, by default the present one."""
         key = key or self.place.micrograph
-        fields = [one.field for one in self.queue if one.field.micrograph == key and not self.is_finished(one.field)]
         scored, labels = self._round.candidates(key), self.ledger.labels(key)
-        return marks_of(scored, labels, fields, self.threshold, self.diameter_px(key))
+        return marks_of(scored, labels, self.questions.open_on(key), self.threshold, self.diameter_px(key))
 
     def picks(self, key: str | None = None) -> Picks:
         """What an export of a micrograph holds: all that is drawn as particle or proposal, and what is left unsure."""
@@ -83,6 +84,11 @@ class Document:
         scored, labels = self._round.candidates(key), self.ledger.labels(key)
         free = Picks.empty() if scored is None else not_judged(scored, labels, self.diameter_px(key))
         return with_marks(free.select(free.score >= self.threshold), labels)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the committee has proposed on the present micrograph."""
+        return self._round.is_scored(self.place.micrograph)
 
     def diameter_px(self, key: str | None = None) -> float:
         """Particle diameter in pixels of a micrograph."""
@@ -96,25 +102,6 @@ class Document:
         distance = np.hypot(*(scored.xy - xy).T)
         best = int(distance.argmin())
         return float(scored.probability[best]) if distance[best] <= 0.3 * self.diameter_px() else float("nan")
-
-    def queried(self, field: Field | None) -> QueriedField | None:
-        """Why a field was queued."""
-        return next((one for one in self.queue if one.field == field), None)
-
-    def is_finished(self, field: Field) -> bool:
-        """Whether a field, or its whole micrograph, is complete."""
-        known = self.ledger.labels(field.micrograph)
-        return known.complete or any(same_field(field, other) for other in known.fields)
-
-    def progress(self) -> tuple[int, int]:
-        """Judged and all candidates shown of the query."""
-        judged, total = 0, 0
-        for one in self.queue:
-            key, candidates = one.field.micrograph, one.candidates
-            xy = candidates[candidates[:, 2] >= min(self.threshold, ASK_FLOOR), :2]
-            open_ones = unasked(xy, self.ledger.labels(key), self.diameter_px(key))
-            judged, total = judged + int((~open_ones).sum()), total + len(xy)
-        return judged, total
 
     def snapshot(self) -> bytes:
         """Everything the expert can change, as bytes."""
@@ -138,9 +125,7 @@ class Document:
         open_only : bool
             Prefer one with proposals to judge.
         """
-        fields = [one.field for one in self.queue]
-        here = fields.index(self.place.field) if self.place.field in fields else -1
-        rest = [field for field in [*fields[here + 1 :], *fields[: here + 1]] if not self.is_finished(field)]
+        rest = self.questions.following(self.place.field)
         full = [field for field in rest if len(self._open_xy(Place(field.micrograph, field)))] if open_only else []
         for field in [*full, *rest][:1]:
             self.go(Place(field.micrograph, field))
@@ -149,7 +134,7 @@ class Document:
     def step_micrograph(self, by: int) -> None:
         """Go to the micrograph so many places further in the list, and its first open field."""
         key = self.keys[(self.keys.index(self.place.micrograph) + by) % len(self.keys)]
-        self.go(Place(key, self._open_field_on(key)))
+        self.go(Place(key, next(iter(self.questions.open_on(key)), None)))
 
     def aim(self, xy: tuple[float, float]) -> None:
         """Make a proposal of the present micrograph the target."""
@@ -213,10 +198,10 @@ class Document:
     def finish_field(self) -> bool:
         """The field is complete: what is unmarked in it is background; goes to the next."""
         field = self.place.to_finish
-        if field is None or self.is_finished(field):
+        if field is None or self.questions.is_finished(field):
             self.next_field()
             return False
-        queried = self.queried(field)
+        queried = self.questions.queried(field)
         drawn = queried.reason if queried else "by hand"
         return self._do(field.micrograph, [CompleteField(field, drawn)], go_on=True)
 
@@ -255,7 +240,7 @@ class Document:
         self._moved = now
         self.place = Place(before.micrograph, before.field, self._kept_target())
         if go_on and self.place.target is None and self.next_field(open_only=True):
-            left = before.field if before.field and not self.is_finished(before.field) else None
+            left = before.field if before.field and not self.questions.is_finished(before.field) else None
             self.place = replace(self.place, left=left if left != self.place.field else None)
         step.before, step.after = before, self.place
         return True
@@ -288,16 +273,10 @@ class Document:
         """Be where a step was made."""
         if step is None:
             return False
-        if not isinstance(place, Place) or (place.field is not None and self.queried(place.field) is None):
-            place = Place(step.micrograph, self._open_field_on(step.micrograph))
+        if not isinstance(place, Place) or (place.field is not None and self.questions.queried(place.field) is None):
+            place = Place(step.micrograph, next(iter(self.questions.open_on(step.micrograph)), None))
         self.go(place)
         return True
-
-    def _open_field_on(self, key: str) -> Field | None:
-        """The first field of a micrograph that is not finished."""
-        return next(
-            (one.field for one in self.queue if one.field.micrograph == key and not self.is_finished(one.field)), None
-        )
 
     def _resume(self) -> None:
         """Go where the expert was when the bookmark was written, if it still means something."""
@@ -306,7 +285,7 @@ class Document:
             return
         self.threshold = bookmark.threshold
         field = bookmark.place.field
-        if field is None or (self.queried(field) is not None and not self.is_finished(field)):
+        if field is None or (self.questions.queried(field) is not None and not self.questions.is_finished(field)):
             self.place = bookmark.place
             self.place = Place(self.place.micrograph, field, self._kept_target())
         else:

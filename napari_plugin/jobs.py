@@ -10,6 +10,8 @@ _PROGRESS = re.compile(r"(?P<stage>[^:{}]+): (?P<done>[\d,]+)/(?P<total>[\d,]+),
 _LINES_EVERY_S = "0.5"
 _KILL_AFTER_MS = 1000
 _LINES_KEPT = 40
+CANCELLED = "cancelled"
+"""What a job that was cancelled finishes with."""
 
 
 class Job(QObject):
@@ -99,7 +101,7 @@ class Job(QObject):
             self._next()
             return
         self._todo = []
-        self.finished.emit("" if code == 0 else "cancelled" if self._cancelled else self._reason(code))
+        self.finished.emit("" if code == 0 else CANCELLED if self._cancelled else self._reason(code))
 
     def _reason(self, code: int) -> str:
         """The command's own last words."""

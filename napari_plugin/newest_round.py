@@ -48,10 +48,15 @@ class NewestRound:
         queue = read_query(path) if path.exists() else []
         self.queue: list[QueriedField] = [one for one in queue if one.field.micrograph in set(keys)]
         self.candidates = lru_cache(maxsize=_KEPT)(self._read)
-        spread = np.unique(np.linspace(0, len(keys) - 1, _SAMPLE).astype(int))
-        found = [self._read(keys[i]) for i in spread]
+        known = [key for key in keys if self.is_scored(key)]
+        spread = np.unique(np.linspace(0, len(known) - 1, _SAMPLE).astype(int))
+        found = [self._read(known[i]) for i in spread] if known else []
         parts = [one.probability.astype(np.float64) for one in found if one is not None]
         self.scores: NDArray[np.float64] = np.concatenate([np.empty(0), *parts])
+
+    def is_scored(self, key: str) -> bool:
+        """Whether the round has scored a micrograph."""
+        return self._layout is not None and is_scored(self._layout, key)
 
     def _read(self, key: str) -> ScoredMicrograph | None:
         """Candidates of a micrograph; None where it is not scored."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.data.labels import Field
-from napari_plugin.images import Shown
+from napari_plugin.images import DisplayImage, Shown
 from napari_plugin.marks import Marks, State
 
 if TYPE_CHECKING:
@@ -123,6 +123,14 @@ class Scene:
                 layer.selected_data = set()
             if len(data) and layer.size[0] != size:
                 layer.size = size
+
+    def show_look(self, image: DisplayImage, xy: NDArray[np.float64], diameter_px: float) -> None:
+        """Show a micrograph with proposals and nothing else."""
+        self.show_image(image.low_pass, image.bin)
+        proposed = np.full(len(xy), State.PROPOSED.value)
+        self.show_marks(Marks(xy, proposed, np.full(len(xy), np.nan)), diameter_px)
+        self.show_target(None, diameter_px)
+        self.show_field(None, diameter_px)
 
     def show_target(self, target: tuple[float, float] | None, diameter_px: float) -> None:
         """Draw the ring with ticks around the target."""

@@ -72,8 +72,14 @@ def ask_fields(
     fields = open_fields(project, project.labels())
     if not fields:
         raise WorkspaceError(f"{project.layout.root}: every field is labelled; there is nothing left to ask")
-    n = _checked_number(min(config.fields, len(fields)) if n is None else n, len(fields), "fields")
     source = _candidates(project, strategy, aggregation)
+    looked_at = set(source.pool.micrographs)
+    fields = [field for field in fields if field.micrograph in looked_at]
+    if not fields:
+        raise WorkspaceError(
+            f"{project.layout.root}: every field of the scored micrographs is labelled; score the rest"
+        )
+    n = _checked_number(min(config.fields, len(fields)) if n is None else n, len(fields), "fields")
     open_in = Counter(field.micrograph for field in fields)
     within_quota = sum(min(number, config.per_micrograph) for number in open_in.values())
     quota = config.per_micrograph if n <= within_quota else None

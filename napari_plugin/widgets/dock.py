@@ -23,6 +23,7 @@ from cryoal.workspace.lock import writer_lock
 from napari_plugin.controller import Controller
 from napari_plugin.document import Document
 from napari_plugin.keys import KEYS
+from napari_plugin.new_workspace import Look
 from napari_plugin.scene import Scene
 from napari_plugin.widgets.review import Review
 from napari_plugin.widgets.start import Start
@@ -57,6 +58,7 @@ class Dock(QWidget):
         self.review: Review | None = None
         self.start = Start()
         self.start.opened.connect(self.open)
+        self.start.looked.connect(self._show_look)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.start)
         layout = QVBoxLayout(self)
@@ -66,7 +68,7 @@ class Dock(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)  # else napari adds a stretch
         application = QApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(self.leave)
+            application.aboutToQuit.connect(self.close_down)
         workspace = os.environ.get(WORKSPACE_VARIABLE)
         if workspace:  # `cryoal gui` opened this napari for the review, so that it may have the whole screen
             self.open(workspace)
@@ -75,14 +77,12 @@ class Dock(QWidget):
     def open(self, workspace: str) -> None:
         """Open a workspace; what is wrong with it is told on the start page."""
         self.leave()
-        folder = Path(workspace)
+        folder = Path(workspace).expanduser()
         try:
             project = Project.open(folder)
             self._holding.enter_context(writer_lock(project.layout.labels_lock, "napari"))
             document = Document(project)
-            if self._scene is None or not self._scene.is_whole:
-                self._scene = Scene(self._viewer)
-            self.controller = Controller(self._viewer, document, self._scene)
+            self.controller = Controller(self._viewer, document, self._own_scene())
         except UserError as error:
             self._holding.close()
             self.start.tell(str(error))
@@ -113,6 +113,23 @@ class Dock(QWidget):
             self.controller.close()
         self.controller = self.review = None
         self._holding.close()
+
+    def close_down(self) -> None:
+        """The window closes."""
+        self.leave()
+        self.start.end()
+
+    def _own_scene(self) -> Scene:
+        """The layers, made once, or again where somebody deleted one."""
+        if self._scene is None or not self._scene.is_whole:
+            self._scene = Scene(self._viewer)
+        return self._scene
+
+    def _show_look(self, look: Look) -> None:
+        """Show what a new workspace would be made of, unless a workspace is open."""
+        if self.controller is None:
+            self._own_scene().show_look(look.image, look.xy, look.diameter_px)
+            self._viewer.reset_view()
 
     def _bind(self) -> None:
         """Bind the keys to the window, so that they work wherever the focus is but in a text field."""

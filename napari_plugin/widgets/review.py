@@ -13,7 +13,7 @@ from napari_plugin.scene import CYAN, VERMILLION, WHITE, YELLOW
 from napari_plugin.widgets.bar import Bar
 from napari_plugin.widgets.gallery import Gallery
 from napari_plugin.widgets.histogram import ScoreSlider
-from napari_plugin.widgets.rounds import Rounds
+from napari_plugin.widgets.rounds import Preferences, Rounds
 
 _BOOKMARK_MS = 300
 _SYMBOLS = {"accepted": ("◯", CYAN), "rejected": ("✕", VERMILLION), "unsure": ("☐", WHITE), "to do": ("◯", YELLOW)}
@@ -41,8 +41,10 @@ class Review(QWidget):
         controller.selection = self.gallery.selection
         self.slider = ScoreSlider()
         self.slider.chosen.connect(controller.set_threshold)
-        preferences = get_plugin_settings("cryoal").review
-        self.rounds = Rounds(controller.document.project, preferences.members, preferences.labels_per_round)
+        chosen = get_plugin_settings("cryoal").review
+        preferences = Preferences(chosen.members, chosen.labels_per_round, chosen.micrographs_per_query)
+        self.rounds = Rounds(controller.document.project, preferences)
+        self.rounds.export_button.clicked.connect(lambda _: self._export())
         self.rounds.published.connect(self._published)
         self.rounds.failed.connect(self._tell)
         self.message = QLabel(wordWrap=True)
@@ -97,11 +99,11 @@ class Review(QWidget):
         controller, document = self._controller, self._controller.document
         counts = controller.counts()
         self._counts.setText("&nbsp; ".join(_count(word, number) for word, number in counts.items()))
-        judged, total = document.progress()
-        fields, finished = len(document.queue), sum(document.is_finished(one.field) for one in document.queue)
+        judged, total = document.questions.progress(document.threshold)
+        fields, finished = len(document.questions.queue), document.questions.finished
         told = f"{finished} of {fields} fields finished" + (f"  ·  {judged} of {total} judged" if total else "")
         self._progress.show_progress(judged if total else finished, total or fields, told)
-        queried = document.queried(document.place.field)
+        queried = document.questions.queried(document.place.field)
         number = document.keys.index(document.place.micrograph) + 1
         why = f"chosen by {queried.reason}, utility {queried.utility:.3g}" if queried else "not in the query"
         self._where.setText(f"<b>Micrograph {number}/{len(document.keys)}</b> &nbsp; {why}")
@@ -175,6 +177,12 @@ class Review(QWidget):
             self._take_up()
         else:
             self._waiting, self._field = True, self._controller.document.place.field
+
+    def _export(self) -> None:
+        """Export what is shown, which is never an older round than what is picked from."""
+        if self._waiting:
+            self._take_up()
+        self.rounds.export()
 
     def _take_up(self) -> None:
         """Show the new round."""

@@ -1,5 +1,8 @@
 """The round: what it scores, retraining in a process of its own, advice, and export."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -15,11 +18,32 @@ from qtpy.QtWidgets import (
 
 from cryoal.io.formats import FORMATS
 from cryoal.learner.project import Project
-from cryoal.learner.stability import agreements, is_stable
 from cryoal.learner.status import Status, status
 from cryoal.workspace.rounds import published_rounds
-from napari_plugin.jobs import Job
+from napari_plugin.jobs import CANCELLED, Job
 from napari_plugin.widgets.bar import Bar
+
+_RETRAIN, _PROPOSE = "Retrain", "Propose"
+_WORDS = {"best_f1": "best F1", "average_precision": "average precision", "ece_after": "calibration error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What napari's Preferences keep for us (`configurations` of the manifest).
+
+    Attributes
+    ----------
+    members : int
+        Size of the committee.
+    labels_per_round : int
+        New decisions until retraining by itself.
+    micrographs_per_query : int
+        So many micrographs, spread over the list, are scored for a query; all of them are for an export.
+    """
+
+    members: int
+    labels_per_round: int
+    micrographs_per_query: int
 
 
 class Rounds(QWidget):
@@ -28,10 +52,7 @@ class Rounds(QWidget):
     Parameters
     ----------
     project : Project
-    members : int
-        Size of the committee.
-    labels_per_round : int
-        New decisions until retraining by itself.
+    preferences : Preferences
 
     Signals
     -------
@@ -44,17 +65,17 @@ class Rounds(QWidget):
     published = Signal(bool)
     failed = Signal(str)
 
-    def __init__(self, project: Project, members: int, labels_per_round: int) -> None:
+    def __init__(self, project: Project, preferences: Preferences) -> None:
         super().__init__()
-        self._root = project.layout.root
+        self._root = str(project.layout.root)
         self._project = project
         self._job = Job(self)
         self._job.progressed.connect(self._progressed)
         self._job.finished.connect(self._ended)
         self._kind = ""
         self._asked_for = True
-        self._decisions_then = 0
-        self._members, self._labels_per_round = members, labels_per_round
+        self._decisions, self._decisions_then = 0, 0
+        self._preferences = preferences
         self.threshold = 0.5
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -66,15 +87,17 @@ class Rounds(QWidget):
         """Whether a job runs."""
         return self._job.is_running
 
-    def begin(self) -> None:
-        """Tell how things stand, and get a query where there is none."""
-        self.show_status()
+    @property
+    def lacks_query(self) -> bool:
+        """Whether the newest round, or the committee that ships with cryoal, has yet to propose."""
         rounds = published_rounds(self._project.layout)
-        cold = self._project.layout.root / "query.star"
-        if rounds and not rounds[-1].query.exists():
-            self._start("query", [["score", str(self._root)], ["query", str(self._root)]])
-        elif not rounds and not cold.exists():
-            self._start("query", [["query", str(self._root)]])
+        return not rounds or not rounds[-1].query.exists()
+
+    def begin(self) -> None:
+        """Tell how things stand, and get proposals where there are none."""
+        self.show_status()
+        if self.lacks_query:
+            self._start("propose", self._proposing())
 
     def end(self) -> None:
         """The window closes: end what runs."""
@@ -86,52 +109,51 @@ class Rounds(QWidget):
             self._job.cancel()
             return
         self._asked_for = asked_for
-        root = str(self._root)
-        train = ["train", root, "--members", str(self._members)]
-        self._start("retrain", [train, ["score", root], ["query", root]])
+        self._decisions_then = self._decisions
+        train = ["train", self._root, "--members", str(self._preferences.members)]
+        self._start("retrain", self._proposing() if self.lacks_query else [train, *self._proposing()])
 
     def consider(self, decisions: int) -> None:
         """Retrain by itself after enough new decisions."""
-        if self.auto.isChecked() and not self.is_busy and decisions - self._decisions_then >= self._labels_per_round:
-            self._decisions_then = decisions
+        self._decisions = decisions
+        is_due = decisions - self._decisions_then >= self._preferences.labels_per_round
+        if self.auto.isChecked() and not self.is_busy and is_due:
             self.retrain(asked_for=False)
 
     def export(self) -> None:
-        """Pick at the threshold that is shown, and write the picks."""
+        """Score what is not scored yet, pick at the threshold that is shown, and write the picks."""
         if self.is_busy:
             return
-        name, out = self.format.currentText(), self.out.text().strip() or str(self._root / "export")
-        pick = ["pick", str(self._root), "--threshold", f"{self.threshold:.6f}"]
-        self._start("export", [pick, ["export", str(self._root), "--format", name, "--out", out]])
+        if self.lacks_query:
+            self.failed.emit(f"the newest round has not proposed yet; press {_PROPOSE} first, then Export")
+            return
+        name, out = self.format.currentText(), self._folder()
+        pick = ["pick", self._root, "--threshold", f"{self.threshold:.6f}"]
+        write = ["export", self._root, "--format", name, "--out", out]
+        self._start("export", [["score", self._root], pick, write])
 
     def show_status(self) -> None:
         """Show the newest round's measures and the advice."""
         now = status(self._project)
-        told = []
-        if now.rounds:
-            newest = now.rounds[-1]
-            told.append(f"<b>Round {newest.number}</b>, scored {newest.scored}/{now.micrographs} micrographs")
-            words = {"best_f1": "best F1", "average_precision": "average precision", "ece_after": "calibration error"}
-            kept_out = [f"{word} {newest.metrics[key]:.3f}" for key, word in words.items() if key in newest.metrics]
-            kappas = agreements(self._project)
-            told += ["on labels kept out of training: " + ", ".join(kept_out)] if kept_out else []
-            if kappas and kappas[-1] is not None:
-                told.append(f"agreement with the round before: κ = {kappas[-1]:.2f}")
-            if is_stable(kappas):
-                told.append("<b>The last rounds hardly differ: labelling on will change little. Export.</b>")
-        else:
-            told.append("<b>No round yet</b>: mark particles in the fields shown, then Retrain")
-        if now.set_aside:
-            told.append(f"{len(now.set_aside)} micrographs cannot be used; cryoal status says why")
-        self._status.setText("<br>".join([*told, _advice(now)]))
+        self._status.setText("<br>".join(told(now)))
+        self.button.setText(_PROPOSE if self.lacks_query else _RETRAIN)
+
+    def _proposing(self) -> list[list[str]]:
+        """Score some micrographs, and query."""
+        parts = -(-len(self._project.entries) // self._preferences.micrographs_per_query)
+        return [["score", self._root, "--shard", f"1/{parts}"], ["query", self._root]]
+
+    def _folder(self) -> str:
+        """Where an export goes."""
+        return self.out.text().strip() or str(Path(self._root) / "export")
 
     def _round_box(self) -> QGroupBox:
         """Measures, Retrain, progress."""
         box = QGroupBox("Round")
         self._status = QLabel(wordWrap=True)
-        self.button = QPushButton("Retrain")
+        self.button = QPushButton(_RETRAIN)
         self.button.clicked.connect(lambda _: self.retrain())
-        self.auto = QCheckBox(f"by itself, every {self._labels_per_round} labels")
+        self.auto = QCheckBox(f"by itself, every {self._preferences.labels_per_round} labels")
         self._bar = Bar()
         self._bar.hide()
         row = QHBoxLayout()
@@ -148,9 +170,8 @@ class Rounds(QWidget):
         box = QGroupBox("Export")
         self.format = QComboBox()
         self.format.addItems(list(FORMATS))
-        self.out = QLineEdit(placeholderText=str(self._root / "export"))
+        self.out = QLineEdit(placeholderText="folder; by default export/ in the workspace")
         self.export_button = QPushButton("Export")
-        self.export_button.clicked.connect(lambda _: self.export())
         self.exported = QLabel(wordWrap=True)
         row = QHBoxLayout()
         row.addWidget(self.format)
@@ -175,28 +196,47 @@ class Rounds(QWidget):
 
     def _ended(self, error: str) -> None:
         """Tell what came of it."""
-        self.button.setText("Retrain")
         self.export_button.setEnabled(True)
         self._bar.setVisible(False)
-        if error == "cancelled":
-            self._status.setText("cancelled; nothing is lost, Retrain begins again")
+        self.show_status()
+        if error == CANCELLED:
+            self._status.setText(f"cancelled; nothing is lost, {self.button.text()} begins again")
             return
         self.failed.emit(error)
         if error:
             return
         if self._kind == "export":
-            self.exported.setText(f"written to {self.out.text().strip() or self._root / 'export'}")
+            self.exported.setText(f"written to {self._folder()}")
             return
-        self.show_status()
         self.published.emit(self._asked_for)
 
 
+def told(now: Status) -> list[str]:
+    """How things stand and what to do next, in the window's words."""
+    lines = []
+    for newest in now.rounds[-1:]:
+        is_taught = any(newest.labels.values())
+        made_of = "" if is_taught else ": the committee that comes with cryoal, before it has learnt from you"
+        lines.append(f"<b>Round {newest.number}</b>{made_of}; scored {newest.scored}/{now.micrographs} micrographs")
+        kept_out = [f"{word} {newest.metrics[key]:.3f}" for key, word in _WORDS.items() if key in newest.metrics]
+        lines += ["on labels kept out of training: " + ", ".join(kept_out)] if kept_out else []
+    if now.outlook is not None and len(now.rounds) > 1:
+        lines.append(str(now.outlook) if now.outlook.pays else f"<b>{now.outlook}</b>")
+    if now.set_aside:
+        lines.append(f"{len(now.set_aside)} micrographs cannot be used; cryoal status says why")
+    return [*lines, f"<b>Next:</b> {_advice(now)}"]
+
+
 def _advice(now: Status) -> str:
-    """The next step, in the window's words."""
+    """The next step."""
+    if not now.rounds:
+        return "wait for the first proposals"
+    if not now.rounds[-1].queried:
+        return f"{_PROPOSE}, for the newest round has not proposed yet"
     if not now.labels.get("particle"):
-        return "Next: click the particles of each field, then press Enter"
-    if not now.rounds or dict(now.rounds[-1].labels) != dict(now.labels):
-        return "Next: Retrain, for there are labels that no committee has learnt from"
-    if now.rounds[-1].picked:
-        return "Next: Export, or go on with the query"
-    return "Next: answer the query, or Export if you are content"
+        return "judge the proposals by F and D, click what was missed, Enter when a field is finished; then Retrain"
+    if dict(now.rounds[-1].labels) != dict(now.labels):
+        return "Retrain, for there are labels that no committee has learnt from"
+    if now.outlook is not None and not now.outlook.pays:
+        return "Export"
+    return "answer the query, then Retrain; or Export if you are content"

@@ -1,8 +1,10 @@
-"""The start page: open a workspace, or make one from micrographs."""
+"""The start page: open a workspace, or make one from micrographs, the diameter judged by eye."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -18,10 +20,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from cryoal.config import Config
+from cryoal.errors import UserError
 from napari_plugin.jobs import Job
+from napari_plugin.new_workspace import Look, look, source_of
 from napari_plugin.sample import sample_folder
+from napari_plugin.scene import VERMILLION
 
-_IMAGES = ("*.mrc", "*.tif", "*.tiff", "*.mrc.gz", "*.mrc.bz2")
+_LOOK_MS = 400
+_POLARITY = {"auto": None, "dark": True, "light": False}
+_DIAMETER_HELP = (
+    "The longest side of the particle, in Å. When the micrographs are given, the first is shown with circles of this "
+    "diameter: change it until a circle just encloses a particle."
+)
 
 
 class Start(QWidget):
@@ -31,32 +42,44 @@ class Start(QWidget):
     -------
     opened : str
         The workspace's folder.
+    looked : Look
+        What a new workspace would be made of.
     """
 
     opened = Signal(str)
+    looked = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
         self._job = Job(self)
+        self._job.progressed.connect(lambda stage, done, total: self.tell(f"{stage} {done}/{total}", is_error=False))
         self._job.finished.connect(self._made)
-        self._message = QLabel()
-        self._message.setWordWrap(True)
+        self._message = QLabel(wordWrap=True)
+        self._looking = False
+        self._timer = QTimer(self, interval=_LOOK_MS, singleShot=True)
+        self._timer.timeout.connect(self._look)
         layout = QVBoxLayout(self)
         layout.addWidget(self._open_box())
         layout.addWidget(self._new_box())
         layout.addWidget(self._message)
         layout.addStretch()
 
-    def tell(self, message: str) -> None:
-        """Say what is wrong."""
+    def tell(self, message: str, *, is_error: bool = True) -> None:
+        """Say what is wrong, or how far it is."""
+        self._message.setStyleSheet(f"color: {VERMILLION}; font-weight: bold" if is_error else "")
         self._message.setText(message)
+
+    def end(self) -> None:
+        """The window closes: end what runs."""
+        self._timer.stop()
+        self._job.wait()
 
     def _open_box(self) -> QGroupBox:
         """An existing workspace."""
         box = QGroupBox("Open a workspace")
         self.workspace = QLineEdit(placeholderText="folder of the workspace")
         self.open_button = QPushButton("Open")
-        self.open_button.clicked.connect(lambda: self.opened.emit(self.workspace.text()))
+        self.open_button.clicked.connect(lambda: self.opened.emit(self.workspace.text().strip()))
         self.workspace.returnPressed.connect(self.open_button.click)
         layout = QVBoxLayout(box)
         layout.addLayout(_with_browse(self.workspace, _ask_folder))
@@ -67,19 +90,25 @@ class Start(QWidget):
         """A new workspace."""
         box = QGroupBox("New workspace")
         self.micrographs = QLineEdit(placeholderText="folder, glob, or micrographs.star of a RELION job")
-        self.diameter = QDoubleSpinBox(suffix=" Å", decimals=0, minimum=0, maximum=5000, value=150)
+        self.diameter = QDoubleSpinBox(suffix=" Å", decimals=0, minimum=1, maximum=5000, value=150, singleStep=5)
         self.pixel_size = QDoubleSpinBox(suffix=" Å/pixel", decimals=4, minimum=0, maximum=100, value=0)
         self.pixel_size.setSpecialValueText("from the files")
         self.polarity = QComboBox()
-        self.polarity.addItems(["auto", "dark", "light"])
+        self.polarity.addItems(list(_POLARITY))
         self.folder = QLineEdit(placeholderText="new folder")
-        self.make_button = QPushButton("Make and open")
+        self.make_button = QPushButton("Make, and propose particles")
         self.make_button.clicked.connect(self._make)
         sample = QPushButton("Fill in the sample data")
         sample.clicked.connect(self._fill_in_sample)
+        help_text = QLabel(_DIAMETER_HELP, wordWrap=True)
+        self.diameter.setToolTip(_DIAMETER_HELP)
+        for changed in (self.micrographs.textChanged, self.diameter.valueChanged, self.pixel_size.valueChanged):
+            changed.connect(lambda _: self._timer.start())
+        self.polarity.currentIndexChanged.connect(lambda _: self._timer.start())
         form = QFormLayout(box)
         form.addRow("Micrographs", _with_browse(self.micrographs, _ask_star_or_folder))
         form.addRow("Particle diameter", self.diameter)
+        form.addRow(help_text)
         form.addRow("Pixel size", self.pixel_size)
         form.addRow("Particles are", self.polarity)
         form.addRow("Workspace", _with_browse(self.folder, _ask_folder))
@@ -87,18 +116,45 @@ class Start(QWidget):
         form.addRow(sample)
         return box
 
+    def _look(self) -> None:
+        """Look at the first micrograph, in a thread; what was typed meanwhile is looked at afterwards."""
+        if self._looking:
+            self._timer.start()
+        elif self.micrographs.text().strip():
+            self._looking = True
+            sizes = self.diameter.value(), self.pixel_size.value() or None
+            polarity = _POLARITY[self.polarity.currentText()]
+            worker = create_worker(_looked_or_error, self.micrographs.text(), *sizes, polarity, _start_thread=False)
+            worker.returned.connect(self._seen)
+            worker.start()
+
+    def _seen(self, found: "Look | str") -> None:
+        """Show what was seen."""
+        self._looking = False
+        if isinstance(found, Look):
+            self.tell(found.told, is_error=False)
+            self.looked.emit(found)
+        else:
+            self.tell(found)
+
     def _make(self) -> None:
         """Run `cryoal init`."""
-        source, folder = self.micrographs.text().strip(), self.folder.text().strip()
-        if not source or not folder:
-            self.tell("Give the micrographs and a new folder for the workspace.")
+        folder = self.folder.text().strip()
+        try:
+            source = source_of(self.micrographs.text())
+        except UserError as error:
+            self.tell(str(error))
             return
-        command = ["init", folder, "--micrographs", _glob_of(source), "--diameter", f"{self.diameter.value():g}"]
-        command += ["--polarity", self.polarity.currentText(), "--project", str(Path(_project_of(source)))]
+        if not folder:
+            self.tell("Workspace: no folder is given; choose a new one, labels and picks are kept in it")
+            return
+        command = ["init", str(Path(folder).expanduser().absolute()), "--micrographs", source.micrographs]
+        command += ["--diameter", f"{self.diameter.value():g}", "--polarity", self.polarity.currentText()]
+        command += ["--project", str(source.root)]
         if self.pixel_size.value():
             command += ["--pixel-size", f"{self.pixel_size.value():g}"]
         self.make_button.setEnabled(False)
-        self.tell("looking at the micrographs …")
+        self.tell("looking at the micrographs …", is_error=False)
         self._job.start([command])
 
     def _made(self, error: str) -> None:
@@ -116,26 +172,20 @@ class Start(QWidget):
         self.folder.setText(str(Path.home() / "cryoal_sample"))
 
 
-def _glob_of(source: str) -> str:
-    """The glob of a folder's images; anything else as it is."""
-    folder = Path(source)
-    if not folder.is_dir():
-        return source
-    found = (pattern for pattern in _IMAGES if any(folder.glob(pattern)))
-    return str(folder.absolute() / next(found, _IMAGES[0]))
+def _looked_or_error(
+    text: str, diameter_angstrom: float, pixel_size_angstrom: float | None, particles_dark: bool | None
+) -> Look | str:
+    """A look, or what is wrong."""
+    try:
+        return look(text, diameter_angstrom, pixel_size_angstrom, particles_dark, Config())
+    except UserError as error:
+        return str(error)
 
 
-def _project_of(source: str) -> str:
-    """RELION's project folder: above the job's folder and its type's, for ``Type/jobNNN/micrographs.star``."""
-    path = Path(source).absolute()
-    is_job = path.suffix == ".star" and path.parent.name.startswith("job")
-    return str(path.parents[2] if is_job else Path.cwd())
-
-
-def _with_browse(line: QLineEdit, ask: object) -> QHBoxLayout:
+def _with_browse(line: QLineEdit, ask: Callable[[QWidget], str]) -> QHBoxLayout:
     """A text field with a button that fills it."""
     button = QToolButton(text="…")
-    button.clicked.connect(lambda: line.setText(ask(line) or line.text()))  # type: ignore[operator]
+    button.clicked.connect(lambda: line.setText(ask(line) or line.text()))
     row = QHBoxLayout()
     row.addWidget(line)
     row.addWidget(button)

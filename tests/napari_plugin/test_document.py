@@ -79,7 +79,7 @@ def test_as_many_undos_as_steps_restore_the_document(
         assert document.undo()
     assert document.ledger.counts() == labels
     assert not document.undo()
-    assert all(not document.is_finished(one.field) for one in document.queue)
+    assert all(not document.questions.is_finished(one.field) for one in document.questions.queue)
 
 
 def test_reopening_goes_on_at_the_same_target(project: Project) -> None:
@@ -126,11 +126,11 @@ def test_enter_finishes_the_field_that_was_left(project: Project, workspace: Pat
     place = document.place
     assert document.finish_field()
     assert first is not None
-    assert document.is_finished(first)
+    assert document.questions.is_finished(first)
     assert (document.place.field, document.place.target) == (place.field, place.target)
     assert lines(workspace)[-1]["what"] == "field"
     assert place.field is not None
-    assert not document.is_finished(place.field)
+    assert not document.questions.is_finished(place.field)
 
 
 def test_clicks_accept_add_and_reject(project: Project) -> None:
