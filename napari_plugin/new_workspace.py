@@ -107,15 +107,16 @@ def look(
     is_dark = brightness_skew(scaled, size) <= 0 if particles_dark is None else particles_dark
     if is_dark:
         scaled = prepare(pixels, diameter_px, config.preprocess, particles_dark=True)
-    xy, _ = find_blobs(scaled, size, config.picking.min_distance_diameters * size * 2, _WEAKEST_SIGMAS)
-    ny, nx = pixels.shape
+    blobs, _ = find_blobs(scaled, size, size, _WEAKEST_SIGMAS)
+    xy, (ny, nx) = scaled.to_original(blobs), pixels.shape
+    xy = xy[(np.minimum(xy, (nx, ny) - xy) > diameter_px / 2).all(axis=1)]
     told = (
-        f"{len(entries):,} micrographs; the first, {first.path.name}, has {nx} × {ny} pixels of "
+        f"Micrographs: {len(entries):,}. The first, {first.path.name}, has {nx} × {ny} pixels of "
         f"{first.pixel_size_angstrom:.3g} Å, and {'dark' if is_dark else 'light'} particles. {diameter_angstrom:g} Å "
         f"are {diameter_px:.0f} pixels: the yellow circles, put on whatever looks like a particle of that size, "
         "should just enclose one."
     )
-    return Look(display_image(pixels, diameter_px), scaled.to_original(xy[:_BLOBS]), diameter_px, told)
+    return Look(display_image(pixels, diameter_px), xy[:_BLOBS], diameter_px, told)
 
 
 @lru_cache(maxsize=1)

@@ -150,6 +150,15 @@ def open_fields(project: Project, labels: Mapping[str, MicrographLabels]) -> lis
     return out
 
 
+def _looked_at(project: Project, fields: Sequence[Field], pool: CandidatePool) -> list[Field]:
+    """The fields on micrographs of the pool: elsewhere the expert would be shown a field without proposals."""
+    known = set(pool.micrographs)
+    chosen = [field for field in fields if field.micrograph in known]
+    if not chosen:
+        raise WorkspaceError(f"{project.layout.root}: every field that is scored is labelled; run cryoal score")
+    return chosen
+
+
 def _checked_number(n: int, most: int, units: str) -> int:
     """Refuse to ask for none, or for more than there are."""
     if not 1 <= n <= most:

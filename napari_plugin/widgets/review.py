@@ -6,7 +6,9 @@ from napari.settings import get_plugin_settings
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from cryoal.data.candidates import QueriedField
 from cryoal.errors import UserError
+from cryoal.workspace.journal import RANDOM
 from napari_plugin.controller import Controller
 from napari_plugin.keys import help_rows
 from napari_plugin.scene import CYAN, VERMILLION, WHITE, YELLOW
@@ -105,7 +107,7 @@ class Review(QWidget):
         self._progress.show_progress(judged if total else finished, total or fields, told)
         queried = document.questions.queried(document.place.field)
         number = document.keys.index(document.place.micrograph) + 1
-        why = f"chosen by {queried.reason}, utility {queried.utility:.3g}" if queried else "not in the query"
+        why = _why(queried) if queried else "not in the query"
         self._where.setText(f"<b>Micrograph {number}/{len(document.keys)}</b> &nbsp; {why}")
         self.slider.note.setText(f"{len(document.picks())} picks here: judged, and p ≥ {document.threshold:.3f}")
         self.message.setText(controller.message)
@@ -201,6 +203,13 @@ class Review(QWidget):
             self._controller.document.remember()
         except UserError as error:
             self.message.setText(str(error))
+
+
+def _why(queried: QueriedField) -> str:
+    """Why a field is asked about."""
+    if queried.reason == RANDOM:
+        return "drawn at random, to measure how good the picks are"
+    return f"the committee learns most here ({queried.reason}, {queried.utility:.3g})"
 
 
 def _count(word: str, number: int) -> str:

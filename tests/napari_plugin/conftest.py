@@ -14,6 +14,8 @@ from cryoal.config import Config, QueryConfig
 from cryoal.io.relion import read as read_star
 from cryoal.learner.asking import ask_fields
 from cryoal.learner.project import NewWorkspace, Project, create
+from cryoal.model.checkpoint import save_members
+from cryoal.model.pretrained import pretrained_members
 from cryoal.workspace.candidates import ScoredMicrograph, write_candidates
 from cryoal.workspace.rounds import RoundInfo, next_round
 
@@ -60,7 +62,7 @@ def template(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     assert isinstance(project, Project)
     rng = np.random.default_rng(7)
     with next_round(project.layout, RoundInfo(2, 0, {"particle": 0})) as making:
-        making.members.mkdir(parents=True)
+        save_members(pretrained_members(project.config.network), making.members)
         for entry in project.entries:
             truth = next(iter(read_star(sample_data / "truth" / f"{Path(entry.key).name}.star").values()))
             write_candidates(making, entry.key, proposals(truth.xy, project.shapes[entry.key], rng))

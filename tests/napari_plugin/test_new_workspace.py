@@ -52,7 +52,7 @@ def test_what_is_looked_at_has_circles_on_particles(tmp_path: Path) -> None:
         mrc.set_data(image.astype(np.float32))
         mrc.voxel_size = 2.0
     seen = look(str(tmp_path), 120.0, None, None, Config())
-    assert "1 micrographs; the first, one.mrc, has 500 × 400 pixels" in seen.told
+    assert "Micrographs: 1. The first, one.mrc, has 500 × 400 pixels" in seen.told
     assert "dark particles" in seen.told
     assert cKDTree(seen.xy).query(truth)[0].max() <= 5
     assert seen.diameter_px == pytest.approx(60)

@@ -42,7 +42,7 @@ def test_a_workspace_is_made_and_proposals_come_by_themselves(
     page, dock = start.dock.start, start.dock
     page.micrographs.setText(str(project / sources[given]))
     page.diameter.setValue(165)
-    assert start.until(lambda: "3 micrographs" in page._message.text(), JOB_SECONDS)
+    assert start.until(lambda: "Micrographs: 3." in page._message.text(), JOB_SECONDS)
     shown = next(layer for layer in start.viewer.layers if layer.name == "proposed")
     assert start.until(lambda: len(shown.data) > 0, 5)
     if given != "folder":  # the rest is the same
