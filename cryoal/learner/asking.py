@@ -69,16 +69,8 @@ def ask_fields(
     """
     config = project.config.query
     _check_names(strategy, aggregation)
-    fields = open_fields(project, project.labels())
-    if not fields:
-        raise WorkspaceError(f"{project.layout.root}: every field is labelled; there is nothing left to ask")
     source = _candidates(project, strategy, aggregation)
-    looked_at = set(source.pool.micrographs)
-    fields = [field for field in fields if field.micrograph in looked_at]
-    if not fields:
-        raise WorkspaceError(
-            f"{project.layout.root}: every field of the scored micrographs is labelled; score the rest"
-        )
+    fields = _fields_to_ask(project, source.pool)
     n = _checked_number(min(config.fields, len(fields)) if n is None else n, len(fields), "fields")
     open_in = Counter(field.micrograph for field in fields)
     within_quota = sum(min(number, config.per_micrograph) for number in open_in.values())
@@ -150,8 +142,11 @@ def open_fields(project: Project, labels: Mapping[str, MicrographLabels]) -> lis
     return out
 
 
-def _looked_at(project: Project, fields: Sequence[Field], pool: CandidatePool) -> list[Field]:
-    """The fields on micrographs of the pool: elsewhere the expert would be shown a field without proposals."""
+def _fields_to_ask(project: Project, pool: CandidatePool) -> list[Field]:
+    """Open fields on micrographs of the pool: elsewhere the expert would be shown a field without proposals."""
+    fields = open_fields(project, project.labels())
+    if not fields:
+        raise WorkspaceError(f"{project.layout.root}: every field is labelled; there is nothing left to ask")
     known = set(pool.micrographs)
     chosen = [field for field in fields if field.micrograph in known]
     if not chosen:

@@ -128,7 +128,7 @@ class Rounds(QWidget):
             self.failed.emit(f"the newest round has not proposed yet; press {_PROPOSE} first, then Export")
             return
         name, out = self.format.currentText(), self._folder()
-        pick = ["pick", self._root, "--threshold", f"{self.threshold:.6f}"]
+        pick = ["pick", self._root, "--threshold", repr(self.threshold)]  # to the last digit: a pick may lie on it
         write = ["export", self._root, "--format", name, "--out", out]
         self._start("export", [["score", self._root], pick, write])
 

@@ -202,3 +202,16 @@ def test_budgets_that_buy_nothing_are_refused(project: Project) -> None:
         ask_micrographs(project, "k-center", budget_seconds=100)
     with pytest.raises(OptionError, match="--aggregation: 'median' is not known; give one of topk_mean"):
         ask_micrographs(project, aggregation="median")
+
+
+def test_only_micrographs_that_are_scored_are_asked_about(project: Project) -> None:
+    teach(project)
+    publish_round(project, dict.fromkeys(KEYS[:1], CANDIDATES))
+    config = replace(project.config, query=replace(project.config.query, per_micrograph=16))
+    one_scored = replace(project, config=config)
+    assert {field.micrograph for field in (one.field for one in ask_fields(one_scored, "random")[1])} == {KEYS[0]}
+    for field in open_fields(project, {}):
+        if field.micrograph == KEYS[0]:
+            say(project, field.micrograph, field)
+    with pytest.raises(WorkspaceError, match="every field that is scored is labelled"):
+        ask_fields(one_scored)

@@ -13,7 +13,9 @@ import pytest
 from cryoal.config import Config, QueryConfig
 from cryoal.io.relion import read as read_star
 from cryoal.learner.asking import ask_fields
+from cryoal.learner.centring import Centring
 from cryoal.learner.project import NewWorkspace, Project, create
+from cryoal.model.calibration import Calibration
 from cryoal.model.checkpoint import save_members
 from cryoal.model.pretrained import pretrained_members
 from cryoal.workspace.candidates import ScoredMicrograph, write_candidates
@@ -66,6 +68,8 @@ def template(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         for entry in project.entries:
             truth = next(iter(read_star(sample_data / "truth" / f"{Path(entry.key).name}.star").values()))
             write_candidates(making, entry.key, proposals(truth.xy, project.shapes[entry.key], rng))
+        making.calibration.write_text(json.dumps(Calibration().to_dict()))
+        making.centring.write_text(Centring().to_json())
         making.metrics.write_text(json.dumps({"best_f1": 0.8, "average_precision": 0.85, "ece_after": 0.04}))
     no_cold_start = Config(query=QueryConfig(cold_start_labels=0))
     ask_fields(replace(project, config=no_cold_start), n=FIELDS)
