@@ -163,10 +163,10 @@ def test_switching_micrographs_leaks_nothing(window: "Window", record_property: 
     for _ in range(10):
         window.key(KEY.Key_R)
     layers, before, begun = list(window.viewer.layers), resident_mb(), time.monotonic()
-    for _ in range(60):
+    for _ in range(200):
         QTest.keyClick(window.canvas, KEY.Key_R)
         QApplication.processEvents()
-    record_property("seconds_a_switch", (time.monotonic() - begun) / 60)
+    record_property("seconds_a_switch", (time.monotonic() - begun) / 200)
     assert list(window.viewer.layers) == layers
     assert resident_mb() - before < 50
 
