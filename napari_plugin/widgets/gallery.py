@@ -13,7 +13,8 @@ from napari_plugin.scene import CYAN, VERMILLION, WHITE, YELLOW
 _CROP_DIAMETERS = 1.5
 _ICON_PX = 60
 _GAP_PX = 8
-_HEIGHT_PX = 340
+_HEIGHT_PX = 280
+_OUTSIDE_GREY = 64
 _MOST = 300
 _COLORS = {
     State.PROPOSED: YELLOW,
@@ -82,7 +83,7 @@ class Gallery(QWidget):
         low, high = image.low_pass.contrast_limits
         pixels = np.clip((image.low_pass.pixels - low) / (high - low) * 255, 0, 255).astype(np.uint8)
         side = max(4, round(_CROP_DIAMETERS * diameter_px / image.bin))
-        padded = np.pad(pixels, side // 2 + 1, mode="edge")
+        padded = np.pad(pixels, side // 2 + 1, constant_values=_OUTSIDE_GREY)
         for i in np.argsort(rank, kind="stable")[:_MOST]:
             x, y = (round((at - image.translate) / image.bin) + 1 for at in marks.xy[i])
             crop = padded[max(y, 0) : max(y, 0) + side, max(x, 0) : max(x, 0) + side]

@@ -219,9 +219,11 @@ def told(now: Status) -> list[str]:
         made_of = "" if is_taught else ": the committee that comes with cryoal, before it has learnt from you"
         lines.append(f"<b>Round {newest.number}</b>{made_of}; scored {newest.scored}/{now.micrographs} micrographs")
         kept_out = [f"{word} {newest.metrics[key]:.3f}" for key, word in _WORDS.items() if key in newest.metrics]
-        lines += ["on labels kept out of training: " + ", ".join(kept_out)] if kept_out else []
+        lines += ["On labels kept out of training: " + ", ".join(kept_out)] if kept_out else []
     if now.outlook is not None and len(now.rounds) > 1:
-        lines.append(str(now.outlook) if now.outlook.pays else f"<b>{now.outlook}</b>")
+        sentence = str(now.outlook)
+        sentence = sentence[0].upper() + sentence[1:]
+        lines.append(sentence if now.outlook.pays else f"<b>{sentence}</b>")
     if now.set_aside:
         lines.append(f"{len(now.set_aside)} micrographs cannot be used; cryoal status says why")
     return [*lines, f"<b>Next:</b> {_advice(now)}"]

@@ -19,7 +19,7 @@ from tests.napari_plugin.conftest import ROOT, lines, needs_display
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
 START_SECONDS = 90.0
-KILLS = 4
+KILLS = 20
 
 
 class Gui:
