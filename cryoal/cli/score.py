@@ -14,6 +14,13 @@ def command(
     shard: Annotated[str, typer.Option(help="I/N: only the I-th of N parts, for job arrays.")] = "1/1",
     workers: Annotated[int, typer.Option(help="Micrographs read ahead at the same time.")] = 2,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what was set aside.")] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Score over a Dask cluster: ADDRESS, scheduler.json, slurm[:JOBS] or local:WORKERS.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: QUIET = False,
 ) -> None:
     """Score every micrograph with the newest round; resumes, and skips what is done."""
@@ -24,7 +31,13 @@ def command(
 
     options = ScoreOptions(device, _shard(shard), workers, retry_failed)
     project = Project.open(workspace)
-    done = console.run(score(project, options), quiet=quiet)
+    if dask is None:
+        work = score(project, options)
+    else:
+        from cryoal.cluster.dask import score_on_cluster
+
+        work = score_on_cluster(project, options, dask)
+    done = console.run(work, quiet=quiet)
     console.say(
         f"round {done.round_number}: {done.candidates:,} candidates on {done.scored:,} micrographs scored now; "
         f"{done.already_scored:,} were scored before, {done.set_aside:,} set aside now",

@@ -95,11 +95,44 @@ def score(project: Project, options: ScoreOptions | None = None) -> Iterator[Pro
         The device is not there, or has too little memory for the smallest tile.
     """
     options = options or ScoreOptions()
+    on = device_named(options.device)
+    plan = plan_scoring(project, options)
+    scorer = Scorer.load(plan.layout, project.config, on)
+    failed, candidates = yield from score_entries(project, plan.layout, scorer, plan.entries, options.workers)
+    yield Scored(plan.layout.number, len(plan.entries) - failed, plan.already, failed, candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePlan:
+    """What is to be scored.
+
+    Attributes
+    ----------
+    layout : RoundLayout
+        The round that scores.
+    entries : tuple of MicrographEntry
+        Those that are to be scored.
+    already : int
+        How many of the shard are scored.
+    """
+
+    layout: RoundLayout
+    entries: tuple[MicrographEntry, ...]
+    already: int
+
+
+def plan_scoring(project: Project, options: ScoreOptions) -> ScorePlan:
+    """Find out what is to be scored; publishes the shipped committee before there is a round.
+
+    Raises
+    ------
+    WorkspaceError
+        No micrograph is to be found.
+    """
     project.check_reachable()
     if not published_rounds(project.layout):
         publish_pretrained(project)
     layout = newest_round(project.layout)
-    scorer = Scorer.load(layout, project.config, device_named(options.device))
     remove_leftovers(layout.folder)
     index, count = options.shard
     mine = project.entries[index - 1 :: count]
@@ -107,10 +140,8 @@ def score(project: Project, options: ScoreOptions | None = None) -> Iterator[Pro
         for entry in mine:
             take_back(project.layout, entry.key)
     aside = read_set_aside(project.layout)
-    todo = [entry for entry in mine if entry.key not in aside and not is_scored(layout, entry.key)]
-    already = sum(is_scored(layout, entry.key) for entry in mine)
-    failed, candidates = yield from score_entries(project, layout, scorer, todo, options.workers)
-    yield Scored(layout.number, len(todo) - failed, already, failed, candidates)
+    todo = tuple(entry for entry in mine if entry.key not in aside and not is_scored(layout, entry.key))
+    return ScorePlan(layout, todo, sum(is_scored(layout, entry.key) for entry in mine))
 
 
 def score_entries(
