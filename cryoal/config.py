@@ -89,6 +89,10 @@ class TrainingConfig:
         How far around a single answer its label is known.
     max_scale_change, max_contrast_change, noise_sigma : float
         Augmentation, beside rotations and flips.
+    min_class_labels, max_classes : int
+        A class with fewer labels is not told apart; more different numbers are those of a 2D classification.
+    junk_clearance_diameters : float
+        Background this near to labelled junk is not taken for plain.
     particles_per_diameter2 : float
         Particles expected in a square diameter where positives only were imported; more if more are marked.
     """
@@ -111,6 +115,9 @@ class TrainingConfig:
     max_scale_change: float = 0.08
     max_contrast_change: float = 0.2
     noise_sigma: float = 0.1
+    min_class_labels: int = 3
+    max_classes: int = 8
+    junk_clearance_diameters: float = 1.0
     particles_per_diameter2: float = 0.4
     start: str = "pretrained"
     start_diameters2: float = 500.0

@@ -64,6 +64,7 @@ class CommandLine:
         cwd: Path | None = None,
         killed_after: float | None = None,
         by: signal.Signals = signal.SIGKILL,
+        steps: int = STEPS,
     ) -> Result:
         """Run one command to its end, or send it a signal after some seconds."""
         out, err = self._scratch / "out", self._scratch / "err"
@@ -74,6 +75,7 @@ class CommandLine:
             "err": str(err),
             "after": killed_after,
             "signal": int(by),
+            "steps": steps,
         }
         assert self._server.stdin is not None
         assert self._server.stdout is not None
@@ -82,9 +84,9 @@ class CommandLine:
         answer = json.loads(self._server.stdout.readline())
         return Result(answer["status"], out.read_text(), err.read_text(), answer["seconds"])
 
-    def ok(self, *arguments: object, cwd: Path | None = None) -> str:
+    def ok(self, *arguments: object, cwd: Path | None = None, steps: int = STEPS) -> str:
         """Run a command that must succeed; what it printed."""
-        result = self(*arguments, cwd=cwd)
+        result = self(*arguments, cwd=cwd, steps=steps)
         assert result.status == 0, f"{arguments}: {result.err}"
         return result.out
 
@@ -175,16 +177,10 @@ def _serve() -> None:
     """Fork a child for every request on standard input; answer when it has ended."""
     import torch._dynamo  # noqa: F401  what the first optimiser would import
 
-    from cryoal.cli import console, run, train
+    from cryoal.cli import console, run, train  # noqa: F401
     from cryoal.cli.main import app
-    from cryoal.config import Config, NetworkConfig, TrainingConfig
     from cryoal.learner import asking, evaluating, status, whole_job  # noqa: F401
 
-    def small(members: int, committee: str) -> Config:
-        training = TrainingConfig(members, committee, min_steps=STEPS, max_steps=STEPS, crop_diameters=3.0)
-        return Config(network=NetworkConfig(8, 16, (1,)), training=training)
-
-    train.configured = run.configured = small
     with (
         Path(os.devnull).open("w") as nowhere,
         contextlib.redirect_stdout(nowhere),
@@ -209,10 +205,23 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
+def _make_small(steps: int) -> None:
+    """Let the commands train small networks for so many steps."""
+    from cryoal.cli import run, train
+    from cryoal.config import Config, NetworkConfig, TrainingConfig
+
+    def small(members: int, committee: str) -> Config:
+        training = TrainingConfig(members, committee, min_steps=steps, max_steps=steps, crop_diameters=3.0)
+        return Config(network=NetworkConfig(8, 16, (1,)), training=training)
+
+    train.configured = run.configured = small
+
+
 def _be_cryoal(request: dict[str, object], tell_ready: int) -> None:
     """Become the command; never returns. Status 99: it left threads behind."""
     from cryoal.cli.main import main
 
+    _make_small(int(str(request["steps"])))
     os.chdir(str(request["cwd"]))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, name in ((1, "out"), (2, "err")):

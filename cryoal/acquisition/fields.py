@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cryoal.acquisition.checks import FloatArray, IndexArray
 from cryoal.acquisition.choosing import score_candidates
 from cryoal.acquisition.micrographs import aggregate_groups, cost_aware_select, seconds_to_complete
-from cryoal.acquisition.selectors import foreground_probability
+from cryoal.acquisition.selectors import foreground_probability, particle_class
 from cryoal.acquisition.strategies import Strategy
 from cryoal.acquisition.units import RANDOM, TOP_K, Limits, Units, choose_units
 from cryoal.data.candidates import CandidatePool, QueriedField
@@ -145,7 +145,7 @@ def query_fields(
     batch = choose_units(pool, units, strategy, n, rng, Limits(share, _APART * float(side.max()), quota))
     inside = _candidates_by_group(pool, group, len(fields))
     return [
-        QueriedField(fields[i], float(batch.utility[i]), reason, inside(i))
+        QueriedField(fields[i], float(batch.utility[i]), reason, *inside(i))
         for i, reason in zip(batch.indices, batch.reasons, strict=True)
     ]
 
@@ -263,12 +263,20 @@ def _first_field(xy: FloatArray, indices: list[int], fields: Sequence[Field]) ->
     return found
 
 
-def _candidates_by_group(pool: CandidatePool, group: IndexArray, size: int) -> Callable[[int], FloatArray]:
-    """A function from field to its candidates' x, y and consensus probability, shape (M, 3)."""
+def _candidates_by_group(
+    pool: CandidatePool, group: IndexArray, size: int
+) -> Callable[[int], tuple[FloatArray, IndexArray | None]]:
+    """A function from field to its candidates' x, y and consensus probability, shape (M, 3), and class numbers."""
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(size + 1))
     columns = np.column_stack([pool.xy.astype(np.float64), foreground_probability(pool)])
-    return lambda i: columns[order[bounds[i] : bounds[i + 1]]]
+    numbers = np.array(pool.classes.particles)[particle_class(pool) - 1] if pool.classes.particles else None
+
+    def inside(i: int) -> tuple[FloatArray, IndexArray | None]:
+        members = order[bounds[i] : bounds[i + 1]]
+        return columns[members], None if numbers is None else numbers[members]
+
+    return inside
 
 
 def _mostly_true(mask: NDArray[np.bool_], field: Field, image_shape: tuple[int, int]) -> bool:

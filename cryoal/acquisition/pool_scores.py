@@ -24,8 +24,10 @@ def score_constant(pool: CandidatePool, rng: np.random.Generator) -> FloatArray:
 
 
 def score_foreground(pool: CandidatePool, rng: np.random.Generator) -> FloatArray:
-    """The consensus probability of not being background, 1 − p̄₀."""
-    return 1.0 - np.concatenate([block[0].mean(axis=0) for _, block in member_blocks(pool.probability)])
+    """The consensus probability of being a particle of any class, 1 − p̄₀ − Σ p̄ of junk."""
+    others = pool.background_classes
+    means = [block[others].mean(axis=1).sum(axis=0) for _, block in member_blocks(pool.probability)]
+    return 1.0 - np.concatenate(means)
 
 
 def of_committee(function: Callable[[NDArray[np.floating]], FloatArray]) -> AcquisitionFunction:

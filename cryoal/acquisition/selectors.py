@@ -1,7 +1,7 @@
 """Batch selectors of the seam: scores and a pool to the chosen set, in the order of choice."""
 # ruff: noqa: ARG001  every one has the seam's signature
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,9 +25,18 @@ _MAX_CLUSTERS = 500  # TypiClust's own bound
 
 
 def foreground_probability(pool: CandidatePool) -> FloatArray:
-    """The consensus probability of not being background, shape (N,)."""
-    probability: FloatArray = 1.0 - pool.probability[:, :, 0].mean(axis=0, dtype=np.float64)
+    """The consensus probability of being a particle of any class, 1 − p̄₀ − Σ p̄ of junk, shape (N,)."""
+    probability: FloatArray = 1.0 - pool.probability[:, :, pool.background_classes].mean(axis=0, dtype=np.float64).sum(
+        axis=1
+    )
     return probability
+
+
+def particle_class(pool: CandidatePool) -> IndexArray:
+    """The most probable particle class of the consensus, from 1, shape (N,)."""
+    of_particles = pool.probability[:, :, 1 : 1 + pool.n_particle_classes]
+    winner: IndexArray = 1 + of_particles.mean(axis=0).argmax(axis=1)
+    return winner
 
 
 def select_top(scores: FloatArray, pool: CandidatePool, n: int, rng: np.random.Generator) -> IndexArray:
@@ -79,17 +88,23 @@ def stratified_selector(within: BatchSelector, share: float = 0.5) -> BatchSelec
 
     def select(scores: FloatArray, pool: CandidatePool, n: int, rng: np.random.Generator) -> IndexArray:
         is_foreground = foreground_probability(pool) >= FOREGROUND
-        winner = 1 + pool.probability[:, :, 1:].mean(axis=0).argmax(axis=1)
-        classes = [np.flatnonzero(is_foreground & (winner == c)) for c in range(1, pool.probability.shape[2])]
+        winner = particle_class(pool)
+        classes = [np.flatnonzero(is_foreground & (winner == c)) for c in range(1, 1 + pool.n_particle_classes)]
         background = np.flatnonzero(~is_foreground)
         foreground, rest = stratified_quota(n, share, int(is_foreground.sum()), background.size)
         quotas = [*even_quota(foreground, [members.size for members in classes]), rest]
-        chosen = [
-            members[within(scores[members], pool.select(members), quota, rng)]
-            for members, quota in zip([*classes, background], quotas, strict=True)
-            if quota
-        ]
-        return interleave(chosen)
+        return _of_strata([*classes, background], quotas, within, scores, pool, rng)
+
+    return select
+
+
+def class_selector(within: BatchSelector) -> BatchSelector:
+    """Make a selector that takes evenly of the most probable particle classes, however probable a particle is."""
+
+    def select(scores: FloatArray, pool: CandidatePool, n: int, rng: np.random.Generator) -> IndexArray:
+        winner = particle_class(pool)
+        classes = [np.flatnonzero(winner == c) for c in range(1, 1 + pool.n_particle_classes)]
+        return _of_strata(classes, even_quota(n, [len(one) for one in classes]), within, scores, pool, rng)
 
     select.__doc__ = f"Half from p̄ ≥ {FOREGROUND}, evenly over the classes, half from below; in each: {within.__doc__}"
     return select
@@ -132,6 +147,23 @@ def constrained_batch(
                 spacing.take(int(index))
                 chosen.append(int(index))
     return np.array(chosen, dtype=np.int64)
+
+
+def _of_strata(
+    strata: Sequence[IndexArray],
+    quotas: Sequence[int],
+    within: BatchSelector,
+    scores: FloatArray,
+    pool: CandidatePool,
+    rng: np.random.Generator,
+) -> IndexArray:
+    """So many of each stratum, by another selector."""
+    chosen = [
+        members[within(scores[members], pool.select(members), quota, rng)]
+        for members, quota in zip(strata, quotas, strict=True)
+        if quota
+    ]
+    return interleave(chosen)
 
 
 def interleave(groups: list[IndexArray]) -> IndexArray:

@@ -143,6 +143,7 @@ def _pool_units(
         units.xy.astype(np.float32),
         probability.astype(np.float32),
         embedding.astype(np.float32),
+        pool.classes,
     )
     return aggregate_groups(scores, group, size, strategy.aggregation, TOP_K), pooled
 

@@ -16,7 +16,9 @@ from rich.table import Table
 from cryoal.learner.progress import Progress
 
 if TYPE_CHECKING:
+    from cryoal.evaluation.confusion import Confusion
     from cryoal.learner.picks import Picked
+    from cryoal.workspace.settings import Settings
 
 _Result = TypeVar("_Result")
 _LOG_WIDTH = 400  # a log has no edge that a table must be folded at
@@ -91,6 +93,27 @@ def picked(done: "Picked") -> str:
         f"{done.picks:,} picks on {done.micrographs:,} micrographs; those no expert has judged have a probability "
         f"≥ {done.threshold:.3f} and an expected precision of {_text(done.expected_precision)}"
     )
+
+
+def class_table(metrics: Mapping[str, object], noun: str, settings: "Settings", *, quiet: bool) -> None:
+    """How a round calls held-out labels of each class, or kind of junk; nothing where it tells none apart."""
+    from cryoal.data.classes import class_name
+    from cryoal.learner.held_out_classes import PLAIN, class_metrics
+
+    found = class_metrics(metrics, noun)
+    if quiet or found is None:
+        return
+    given = settings.classes if noun == "class" else settings.junk
+    names = ["plain background" if n == PLAIN else class_name(n, given, noun) for n in found.numbers]
+    told = "particles whose class" if noun == "class" else "background whose kind"
+    confusion_table(f"{told} was kept out of training", names, found)
+
+
+def confusion_table(title: str, names: Sequence[str], found: "Confusion") -> None:
+    """A row for each true class: how often it was called what."""
+    rows = [[name, *map(int, counts)] for name, counts in zip(names, found.counts, strict=True)]
+    mean = f"accuracy {_text(found.accuracy)}, mean over classes {_text(found.balanced_accuracy)}"
+    table(f"{title}: {mean}", ["", *(f"called {name}" for name in names)], rows)
 
 
 class _Nothing(ExitStack):

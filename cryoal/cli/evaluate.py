@@ -41,6 +41,9 @@ def command(
     rows = [_row(name, figures) for name, figures in done.by_micrograph.items()]
     title = f"matched one to one within {radius:g} diameters; error: median distance in diameters"
     console.table(title, heads, [*rows, _row("all", done.overall)])
+    if done.classes is not None:
+        names = [f"class {number}" for number in done.classes.numbers]
+        console.confusion_table("true class of the matched picks", names, done.classes)
     if done.without_truth:
         console.say(f"left out, for want of truth: {len(done.without_truth):,} micrographs")
 
@@ -61,4 +64,5 @@ def _json(done: "Evaluation", radius: float) -> str:
 
     by_micrograph = {name: plain(figures) for name, figures in done.by_micrograph.items()}
     content = {"radius_diameters": radius, "overall": plain(done.overall), "by_micrograph": by_micrograph}
-    return json_module.dumps(content | {"without_truth": done.without_truth}, indent=1) + "\n"
+    classes = done.classes and {"numbers": done.classes.numbers, "confusion": done.classes.counts.tolist()}
+    return json_module.dumps(content | {"without_truth": done.without_truth, "classes": classes}, indent=1) + "\n"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cryoal.cli.options import DIAMETER, PIXEL_SIZE, POLARITY, PROJECT, QUIET, WORKSPACE, dark_particles
+from cryoal.cli.options import DIAMETER, PIXEL_SIZE, POLARITY, PROJECT, QUIET, WORKSPACE, dark_particles, names_listed
 
 
 def command(
@@ -15,6 +15,10 @@ def command(
     pixel_size: PIXEL_SIZE = None,
     polarity: POLARITY = "auto",
     project: PROJECT = Path(),
+    classes: Annotated[
+        str, typer.Option(help="Names of particle classes 1, 2, …: open,closed.", show_default=False)
+    ] = "",
+    junk: Annotated[str, typer.Option(help="Names of kinds of junk 1, 2, …: ice,carbon.", show_default=False)] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness of the workspace.")] = 0,
     quiet: QUIET = False,
 ) -> None:
@@ -23,7 +27,9 @@ def command(
     from cryoal.learner.project import NewWorkspace, create
     from cryoal.learner.status import advice
 
-    new = NewWorkspace(workspace, micrographs, diameter, pixel_size, dark_particles(polarity), seed, project)
+    dark = dark_particles(polarity)
+    names = names_listed(classes), names_listed(junk)
+    new = NewWorkspace(workspace, micrographs, diameter, pixel_size, dark, seed, project, *names)
     made = console.run(create(new), quiet=quiet)
     tone = "dark on light" if made.settings.particles_dark else "light on dark"
     number = console.listed({"micrograph": len(made.entries)})

@@ -24,6 +24,10 @@ def command(
     query: Annotated[
         Path | None, typer.Option(help="Take what lies in this query's fields, and make them complete.")
     ] = None,
+    class_text: Annotated[
+        str | None,
+        typer.Option("--class", help="Name or number of their class, or kind of junk; by default as the files say."),
+    ] = None,
     file_format: Annotated[str | None, typer.Option("--format", help="Format of the files; told by content.")] = None,
     cs_y: CS_Y = "file",
     quiet: QUIET = False,
@@ -42,7 +46,7 @@ def command(
     if verdict not in (None, "particle", "rejected"):
         raise OptionError(f"--as: {verdict!r} is not known; give particle or rejected")
     said = Verdict(verdict) if verdict else None
-    what = LabelImport(expanded(files), said, complete, query, file_format, cs_y)
+    what = LabelImport(expanded(files), said, complete, query, file_format, cs_y, class_text)
     project = Project.open(workspace)
     done = import_labels(project, what)
     console.say(f"{workspace}: {done.micrographs:,} micrographs named, added {console.listed(done.added)}", quiet=quiet)

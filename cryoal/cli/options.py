@@ -62,3 +62,8 @@ def dark_particles(polarity: str) -> bool | None:
     if polarity not in words:
         raise OptionError(f"--polarity: {polarity!r} is not known; give auto, dark or light")
     return words[polarity]
+
+
+def names_listed(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(name.strip() for name in text.split(",")) if text else ()

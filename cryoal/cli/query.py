@@ -29,6 +29,9 @@ def command(
             help="Micrographs only: so many expert seconds' worth, by utility per second.", show_default=False
         ),
     ] = None,
+    even_classes: Annotated[
+        bool, typer.Option("--even-classes", help="As many of each predicted class, whatever the strategy.")
+    ] = False,
     seed: SEED = None,
     quiet: QUIET = False,
 ) -> None:
@@ -43,11 +46,13 @@ def command(
     if level == "field":
         if budget_seconds is not None:
             raise OptionError("--budget-seconds: is for whole micrographs; give --level micrograph, or --fields")
-        path, asked = ask_fields(project, strategy, fields, seed, aggregation)
+        path, asked = ask_fields(project, strategy, fields, seed, aggregation, even_classes=even_classes)
         what += f" {asked[0].field.size:.0f} pixels wide, x and y of their first corner"
         rows = [(f.field.micrograph, round(f.field.x), round(f.field.y), f.utility, f.reason) for f in asked]
         heads = ["micrograph", "x", "y", "utility", "chosen by"]
     elif level == "micrograph":
+        if even_classes:
+            raise OptionError("--even-classes: is for fields; leave out --level micrograph")
         path, whole = ask_micrographs(project, strategy, fields, seed, aggregation, budget_seconds)
         rows = [(m.micrograph, m.utility, round(m.seconds), m.reason) for m in whole]  # type: ignore[misc]
         heads = ["micrograph", "utility", "expert seconds", "chosen by"]

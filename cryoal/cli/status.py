@@ -53,6 +53,8 @@ def command(
         ]
         title = "rounds; F1, AP and ECE on labels kept out of training; CKA: embedding's likeness to the round before"
         console.table(title, heads, rows)
+        for noun in ("class", "junk"):
+            console.class_table(now.rounds[-1].metrics, noun, project.settings, quiet=False)
     if now.outlook:
         console.say(str(now.outlook))
     if now.set_aside:

@@ -13,6 +13,7 @@ def command(
 ) -> None:
     """Train and calibrate the committee of the next round."""
     from cryoal.cli import console
+    from cryoal.learner.classes import described
     from cryoal.learner.project import Project
     from cryoal.learner.status import advice
     from cryoal.learner.training import train
@@ -20,6 +21,8 @@ def command(
     project = Project.open(workspace, configured(members, committee))
     done = console.run(train(project, seed, device), quiet=quiet)
     console.say(f"round {done.number}: learnt from {console.listed(done.labels)}", quiet=quiet)
+    if done.classes:
+        console.say(f"told apart: {described(done.classes, project.settings)}", quiet=quiet)
     if "best_f1" in done.metrics:
         m = done.metrics
         console.say(
@@ -27,7 +30,11 @@ def command(
             f"{m['average_precision']:.3f}, calibration error {m['ece_before']:.3f} → {m['ece_after']:.3f}",
             quiet=quiet,
         )
+    for noun in ("class", "junk"):
+        console.class_table(done.metrics, noun, project.settings, quiet=quiet)
     console.say(f"calibration: {done.calibration_note}", quiet=quiet)
+    if done.classes_note:
+        console.say(f"classes: {done.classes_note}", quiet=quiet)
     if done.centring_note:
         console.say(f"centring: {done.centring_note}", quiet=quiet)
     console.say(f"next: {advice(project)}", quiet=quiet)

@@ -15,6 +15,7 @@ from cryoal.acquisition.fields import (
     query_micrographs,
 )
 from cryoal.acquisition.micrographs import Aggregation
+from cryoal.acquisition.selectors import class_selector
 from cryoal.acquisition.strategies import Strategy, get_strategy
 from cryoal.data.candidates import CandidatePool, QueriedField
 from cryoal.data.labels import Field, MicrographLabels
@@ -36,6 +37,8 @@ def ask_fields(
     n: int | None = None,
     seed: int | None = None,
     aggregation: str | None = None,
+    *,
+    even_classes: bool = False,
 ) -> tuple[Path, list[QueriedField]]:
     """Choose fields and write the query.
 
@@ -52,6 +55,8 @@ def ask_fields(
     seed : int, optional
     aggregation : str, optional
         How candidates' scores become a field's, in place of the strategy's own (`Aggregation`).
+    even_classes : bool
+        As many of each predicted particle class, whatever the strategy.
 
     Returns
     -------
@@ -72,11 +77,12 @@ def ask_fields(
     source = _candidates(project, strategy, aggregation)
     fields = _fields_to_ask(project, source.pool)
     n = _checked_number(min(config.fields, len(fields)) if n is None else n, len(fields), "fields")
+    chooser = _even(source) if even_classes else source.strategy
     open_in = Counter(field.micrograph for field in fields)
     within_quota = sum(min(number, config.per_micrograph) for number in open_in.values())
     quota = config.per_micrograph if n <= within_quota else None
     rng = _generator(project, source.layout, seed)
-    asked = query_fields(source.pool, fields, source.strategy, n, rng, per_micrograph=quota)
+    asked = query_fields(source.pool, fields, chooser, n, rng, per_micrograph=quota)
     path = query_path(project, source.layout)
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
         write_query(path, asked)
@@ -200,6 +206,13 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
     return _Source(newest, pool, chosen)
 
 
+def _even(source: _Source) -> Strategy:
+    """The strategy, evenly over the predicted particle classes."""
+    if not source.pool.classes.particles:
+        raise OptionError("--even-classes: the newest round tells no particle classes apart; label some and train")
+    return replace(source.strategy, selector=class_selector(source.strategy.selector))
+
+
 def _scored_pool(project: Project, newest: RoundLayout) -> CandidatePool:
     """The candidates of a round on the micrographs that are usable."""
     scored = [entry.key for entry in project.usable() if is_scored(newest, entry.key)]
@@ -224,7 +237,7 @@ def _restrict(pool: CandidatePool, micrographs: Sequence[int]) -> CandidatePool:
     place[list(micrographs)] = np.arange(len(micrographs))
     part = pool.select(place[pool.micrograph] >= 0)
     names = tuple(pool.micrographs[i] for i in micrographs)
-    return CandidatePool(names, place[part.micrograph].astype(np.int32), part.xy, part.probability, part.embedding)
+    return replace(part, micrographs=names, micrograph=place[part.micrograph].astype(np.int32))
 
 
 def _generator(project: Project, layout: RoundLayout | None, seed: int | None) -> np.random.Generator:

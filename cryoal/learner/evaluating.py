@@ -10,6 +10,7 @@ import numpy as np
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileError, LabelError, OptionError
+from cryoal.evaluation.confusion import Confusion, confusion
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import match
 from cryoal.io.formats import FoundPicks, read_files
@@ -34,6 +35,8 @@ class Figures:
         Over all thresholds; NaN without scores.
     median_error_diameters : float
         Median distance of matched picks from the true centres, in particle diameters.
+    class_accuracy : float
+        Share of right classes among matched picks where both sides carry one; NaN where the truth has not two.
     """
 
     n_picks: int
@@ -46,6 +49,7 @@ class Figures:
     best_f1: float
     best_f1_threshold: float
     median_error_diameters: float
+    class_accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,14 @@ class Evaluation:
     by_micrograph : mapping of str to Figures
     without_truth : tuple of str
         Names of micrographs that have picks but no truth, left out.
+    classes : Confusion, optional
+        Of the matched picks where both sides carry a class; None where the truth has not two.
     """
 
     overall: Figures
     by_micrograph: Mapping[str, Figures]
     without_truth: tuple[str, ...]
+    classes: Confusion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,7 @@ def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
     ]
     figures = {by_key[key].name: _figures([one]) for key, one in zip(centres, compared, strict=True)}
     extra = [by_key[key].name for key in found if key not in centres]
-    return Evaluation(_figures(compared), figures, (*without_truth, *extra))
+    return Evaluation(_figures(compared), figures, (*without_truth, *extra), _classes(compared))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,7 @@ class _Compared:
     correct_by_score: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
     error_diameters: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
     n_truth: int
+    classes: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 def _compare(picks: Picks, truth: Picks, diameter_px: float, radius_diameters: float) -> _Compared:
@@ -146,7 +154,15 @@ def _compare(picks: Picks, truth: Picks, diameter_px: float, radius_diameters: f
     pairs = match(picks.xy, truth.xy, radius)
     scored = np.nan_to_num(picks.score, nan=0.0)
     by_score = match(picks.xy, truth.xy, radius, scored)
-    return _Compared(picks.score, by_score.correct, pairs.distance_px / diameter_px, len(truth))
+    classes = np.column_stack([truth.class_number[pairs.truth], picks.class_number[pairs.pick]])
+    return _Compared(picks.score, by_score.correct, pairs.distance_px / diameter_px, len(truth), classes)
+
+
+def _classes(parts: Sequence[_Compared]) -> Confusion | None:
+    """Confusion of the pairs that carry a class on both sides."""
+    pairs = np.concatenate([one.classes for one in parts])
+    pairs = pairs[(pairs > 0).all(axis=1)]
+    return confusion(*pairs.T) if len(np.unique(pairs[:, 0])) > 1 else None
 
 
 def _figures(parts: Sequence[_Compared]) -> Figures:
@@ -171,6 +187,7 @@ def _figures(parts: Sequence[_Compared]) -> Figures:
         best,
         threshold,
         float(np.median(errors)) if n_matched else math.nan,
+        classes.accuracy if (classes := _classes(parts)) else math.nan,
     )
 
 

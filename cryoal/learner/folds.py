@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cryoal.data.labels import Field, MicrographLabels
 from cryoal.data.micrograph import ScaledMicrograph
-from cryoal.model.patches import LabelMaps
+from cryoal.model.label_maps import LabelMaps
 
 _MIN_UNITS = 4
 NO_FOLD = -1

@@ -8,16 +8,19 @@ import torch
 from numpy.typing import NDArray
 
 from cryoal.config import Config
+from cryoal.data.classes import NO_CLASSES
 from cryoal.data.labels import Field
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import Match, match
 from cryoal.evaluation.reliability import expected_calibration_error
 from cryoal.learner.audit import AuditedField
 from cryoal.learner.centring import Centring
+from cryoal.learner.held_out_classes import HeldOutClasses, joined, judge_classes
 from cryoal.learner.progress import Progress
 from cryoal.model.calibration import Calibration
 from cryoal.model.committee import Committee, Member
-from cryoal.model.patches import TrainingImage, at
+from cryoal.model.label_maps import at
+from cryoal.model.patches import TrainingImage
 from cryoal.model.scoring import score
 from cryoal.picking.proposals import propose
 
@@ -39,6 +42,7 @@ class HeldOut:
         Labels less candidates of the matched pairs, (x, y), in particle diameters.
     n_particles : int
         Particles in the held-out regions, found or not.
+    of_classes : HeldOutClasses
     audited : tuple of AuditedField
         Fields drawn at random inside them.
     """
@@ -48,6 +52,7 @@ class HeldOut:
     unit: NDArray[np.int64]
     offset_diameters: NDArray[np.float64]
     n_particles: int
+    of_classes: HeldOutClasses
     audited: tuple[AuditedField, ...] = ()
 
     def choose(self, chooser: Chooser) -> Calibration:
@@ -93,15 +98,15 @@ def judge_held_out(
         drawn = random_fields[done] if random_fields else ()
         parts += [_judge(image, fold, committees[fold], config, done, drawn) for fold in here]
     yield Progress("judging on held-out labels", len(images), len(images))
-    if not parts:
-        nothing = np.empty(0, np.int64)
-        return HeldOut(np.empty(0), nothing, nothing, np.empty((0, 2)), 0)
+    nothing = np.empty(0, np.int64)
+    classes = images[0].classed.classes if images[0].classed else NO_CLASSES
     return HeldOut(
-        np.concatenate([part.logit for part in parts]),
-        np.concatenate([part.is_particle for part in parts]),
-        np.concatenate([part.unit for part in parts]),
-        np.concatenate([part.offset_diameters for part in parts]),
+        np.concatenate([np.empty(0), *(part.logit for part in parts)]),
+        np.concatenate([nothing, *(part.is_particle for part in parts)]),
+        np.concatenate([nothing, *(part.unit for part in parts)]),
+        np.concatenate([np.empty((0, 2)), *(part.offset_diameters for part in parts)]),
         sum(part.n_particles for part in parts),
+        joined([part.of_classes for part in parts], classes),
         tuple(one for part in parts for one in part.audited),
     )
 
@@ -129,6 +134,7 @@ def _judge(
         np.full(int(inside.sum()), unit, np.int64),
         ((truth[pairs.truth] - found.xy[pairs.pick]) / size)[matched_inside],
         n_particles + extra,
+        judge_classes(image, region, maps, found.xy[inside & ~correct]),
         tuple(_audit(image, fold, sorted(drawn), found.xy, logit, pairs, size)),
     )
 

@@ -16,6 +16,7 @@ from cryoal.errors import LabelError, OptionError
 from cryoal.evaluation.matching import match
 from cryoal.io.formats import read_picks
 from cryoal.io.options import ImportOptions
+from cryoal.learner.classes import class_number
 from cryoal.learner.project import Project
 from cryoal.learner.queries import read_query
 from cryoal.workspace.journal import (
@@ -52,6 +53,8 @@ class LabelImport:
         Format of the files, told by content otherwise.
     cs_y : str
         Direction of cryoSPARC's y.
+    class_text : str, optional
+        Name or number of the class, or kind of junk, of all positions; by default what the files tell.
     """
 
     paths: tuple[Path, ...]
@@ -60,6 +63,7 @@ class LabelImport:
     query: Path | None = None
     format_name: str | None = None
     cs_y: str = "file"
+    class_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,10 @@ def import_labels(project: Project, what: LabelImport) -> Imported:
     if what.verdict and what.query:
         raise OptionError("--as and --query: give one of them; what lies in a query's fields is particles")
     options = ImportOptions(entries=project.entries, shapes=project.shapes, cs_y=what.cs_y)  # type: ignore[arg-type]
+    number = _class_number(project, what)
     picks = read_picks(what.paths, options, what.format_name)
+    if number is not None:
+        picks = {key: replace(one, class_number=np.full(len(one), number)) for key, one in picks.items()}
     decisions = _of_fields(what.query, picks) if what.query else _of_micrographs(what, picks)
     with writer_lock(project.layout.labels_lock, "cryoal label"):
         marked = project.labels()
@@ -108,6 +115,14 @@ def import_labels(project: Project, what: LabelImport) -> Imported:
     known = {(key, mark.x, mark.y) for key, one in marked.items() for mark in one.labels}
     counts = Counter(_kind(decision, known) for decision in new)
     return Imported(len(picks), {kind: counts[kind] for kind in _KINDS if counts[kind]})
+
+
+def _class_number(project: Project, what: LabelImport) -> int | None:
+    """The class that all positions are given; None for that of the files."""
+    if what.class_text is None:
+        return None
+    names = project.settings.junk if what.verdict == Verdict.REJECTED else project.settings.classes
+    return class_number(what.class_text, names, "--class")
 
 
 def _of_micrographs(what: LabelImport, picks: Mapping[str, Picks]) -> list[Decision]:

@@ -28,6 +28,8 @@ from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import found_picks, newest_round, publish_picks, published_rounds
 
+_SAME_DIAMETERS = 0.5  # a candidate this near to the expert's particle is that particle
+
 
 @dataclass(frozen=True, slots=True)
 class Picked:
@@ -80,20 +82,19 @@ def pick(
     if not entries:
         raise WorkspaceError(f"{project.layout.root}: round {layout.number} has scored nothing; run cryoal score")
     labels = project.labels()
-    candidates = []
+    candidates, marks = [], []
     for done, entry in enumerate(entries):
         yield Progress("reading candidates", done, len(entries))
         scored, known = read_candidates(layout, entry.key), labels.get(entry.key, MicrographLabels())
-        candidates.append(not_judged(scored, known, project.diameter_px(entry)))
+        diameter_px = project.diameter_px(entry)
+        candidates.append(not_judged(scored, known, diameter_px))
+        marks.append(marked(known, scored, diameter_px))
     yield Progress("reading candidates", len(entries), len(entries))
     probability = np.concatenate([one.score for one in candidates])
     wished_threshold = threshold
     if threshold is None:
         threshold = _choose(probability, precision)
-    picks = [
-        with_marks(one.select(one.score >= threshold), labels.get(entry.key, MicrographLabels()))
-        for entry, one in zip(entries, candidates, strict=True)
-    ]
+    picks = [joined(expert, one.select(one.score >= threshold)) for expert, one in zip(marks, candidates, strict=True)]
     rule = Rule(threshold, len(entries), wished_threshold, precision)
     with writer_lock(project.layout.rounds_lock, "cryoal pick"):
         _publish(layout, entries, picks, rule)
@@ -122,8 +123,9 @@ def add_picks(
             raise WorkspaceError(f"{project.layout.root}: round {layout.number} has no picks; run cryoal pick")
         for entry in entries:
             known = labels.get(entry.key, MicrographLabels())
-            free = not_judged(read_candidates(layout, entry.key), known, project.diameter_px(entry))
-            added.append((entry, with_marks(free.select(free.score >= threshold), known)))
+            scored, diameter_px = read_candidates(layout, entry.key), project.diameter_px(entry)
+            free = not_judged(scored, known, diameter_px)
+            added.append((entry, joined(marked(known, scored, diameter_px), free.select(free.score >= threshold))))
             _write(folder / f"{entry.key}.star", added[-1][1])
     return added
 
@@ -215,19 +217,29 @@ def not_judged(scored: ScoredMicrograph, labels: MicrographLabels, diameter_px: 
     """The candidates that no expert has judged."""
     xy = scored.xy.astype(np.float64)
     free = unjudged(xy, labels, diameter_px)
-    return Picks(xy[free, 0], xy[free, 1], scored.probability[free].astype(np.float64))
+    return Picks(xy[free, 0], xy[free, 1], scored.probability[free].astype(np.float64), scored.class_number[free])
 
 
 def with_marks(picks: Picks, labels: MicrographLabels) -> Picks:
     """The expert's particles, of score 1, and then the picks."""
-    marks = labels.xy(Verdict.PARTICLE)
-    numbers = [one.class_number for one in labels.labels if one.verdict == Verdict.PARTICLE]
-    return Picks(
-        np.concatenate([marks[:, 0], picks.x]),
-        np.concatenate([marks[:, 1], picks.y]),
-        np.concatenate([np.ones(len(marks)), picks.score]),
-        np.concatenate([np.array(numbers, dtype=np.int64), picks.class_number]),
-    )
+    return joined(marked(labels), picks)
+
+
+def marked(labels: MicrographLabels, scored: ScoredMicrograph | None = None, diameter_px: float = 0.0) -> Picks:
+    """The expert's particles, of score 1; one without a class has that of the candidate in its place, if any."""
+    xy = labels.xy(Verdict.PARTICLE)
+    numbers = np.array([p.class_number for p in labels.labels if p.verdict == Verdict.PARTICLE], dtype=np.int64)
+    if scored is not None and scored.classes.particles and len(scored) and len(xy):
+        distance, nearest = cKDTree(scored.xy).query(xy)
+        told = (numbers == 0) & (distance <= _SAME_DIAMETERS * diameter_px)
+        numbers[told] = scored.class_number[np.asarray(nearest)[told]]
+    return Picks(xy[:, 0], xy[:, 1], np.ones(len(xy)), numbers)
+
+
+def joined(first: Picks, second: Picks) -> Picks:
+    """One after the other."""
+    columns = ("x", "y", "score", "class_number")
+    return Picks(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in columns))
 
 
 def unjudged(xy: NDArray[np.float64], labels: MicrographLabels, diameter_px: float) -> NDArray[np.bool_]:
@@ -235,7 +247,7 @@ def unjudged(xy: NDArray[np.float64], labels: MicrographLabels, diameter_px: flo
     free = np.full(len(xy), not labels.complete)
     for square in labels.fields:
         free &= ~square.contains(xy)
-    for verdict, diameters in ((Verdict.PARTICLE, 0.5), (Verdict.REJECTED, 0.3)):
+    for verdict, diameters in ((Verdict.PARTICLE, _SAME_DIAMETERS), (Verdict.REJECTED, 0.3)):
         free &= ~_near(xy, labels.xy(verdict), diameters * diameter_px)
     return free
 

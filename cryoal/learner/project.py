@@ -22,7 +22,7 @@ from cryoal.workspace.labelling import labels_by_micrograph
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.micrographs import read_micrographs, write_micrographs
 from cryoal.workspace.set_aside import read_set_aside, set_aside
-from cryoal.workspace.settings import Settings, read_settings, root_folder, write_settings
+from cryoal.workspace.settings import Settings, check_names, read_settings, root_folder, write_settings
 
 _POLARITY_SAMPLE = 5
 _ANSWER_REACH_DIAMETERS = 0.1
@@ -163,6 +163,8 @@ class NewWorkspace:
     seed : int
     root : Path
         Folder that relative names start from: RELION's project folder.
+    classes, junk : tuple of str
+        Names of particle classes and kinds of junk.
     """
 
     folder: Path
@@ -172,6 +174,8 @@ class NewWorkspace:
     particles_dark: bool | None = None
     seed: int = 0
     root: Path = field(default_factory=Path.cwd)
+    classes: tuple[str, ...] = ()
+    junk: tuple[str, ...] = ()
 
 
 def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress | Project]:
@@ -193,6 +197,8 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     _check_positive("--diameter", new.diameter_angstrom, "the particle's diameter in Å")
     if new.pixel_size_angstrom is not None:
         _check_positive("--pixel-size", new.pixel_size_angstrom, "Å/pixel")
+    check_names("--classes", new.classes)
+    check_names("--junk", new.junk)
     root = Path(os.path.normpath(new.root.absolute()))
     entries = list_micrographs(new.micrographs, new.pixel_size_angstrom, root)
     _check_diameter(entries, new.diameter_angstrom)
@@ -207,6 +213,8 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
         pixel_size_angstrom=new.pixel_size_angstrom,
         seed=new.seed,
         particles_dark=dark,
+        classes=new.classes,
+        junk=new.junk,
     )
     write_settings(layout, settings)
     yield Project.open(new.folder, config)

@@ -13,7 +13,7 @@ from cryoal.workspace.layout import Layout
 
 _NAME, _X, _Y = "rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY"
 _FIELDS = [_NAME, "cryoalFieldX", "cryoalFieldY", "cryoalFieldSize", "cryoalUtility", "cryoalReason"]
-_FOM = "rlnAutopickFigureOfMerit"
+_FOM, _CLASS = "rlnAutopickFigureOfMerit", "rlnClassNumber"
 
 
 def cold_start_query(layout: Layout) -> Path:
@@ -47,6 +47,9 @@ def write_query(path: Path, asked: Sequence[QueriedField]) -> None:
     inside = np.concatenate([one.candidates for one in asked]) if asked else np.empty((0, 3))
     owner = [one.field.micrograph for one in asked for _ in one.candidates]
     candidates: star.Columns = {_NAME: owner, _X: inside[:, 0], _Y: inside[:, 1], _FOM: inside[:, 2]}
+    numbers = [one.class_number for one in asked if one.class_number is not None]
+    if numbers:
+        candidates = {**candidates, _CLASS: np.concatenate(numbers)}
     star.write(path, {"fields": fields, "candidates": candidates})
 
 
@@ -67,10 +70,12 @@ def read_query(path: Path) -> list[QueriedField]:
     x, y, size, utility = (star.numbers(table, label, path) for label in _FIELDS[1:5])
     candidates = star.table_with(blocks, [_NAME, _X, _Y, _FOM], path)
     values = np.column_stack([star.numbers(candidates, label, path) for label in (_X, _Y, _FOM)])
+    classes = star.numbers(candidates, _CLASS, path).astype(np.int64) if _CLASS in candidates else None
     owner = candidates[_NAME].to_numpy()
     asked = []
     for i, (name, reason) in enumerate(zip(table[_FIELDS[0]], table[_FIELDS[5]], strict=True)):
         square = Field(str(name), float(x[i]), float(y[i]), float(size[i]))
-        inside = values[(owner == name) & square.contains(values[:, :2])]
-        asked.append(QueriedField(square, float(utility[i]), str(reason), inside))
+        inside = (owner == name) & square.contains(values[:, :2])
+        numbers = None if classes is None else classes[inside]
+        asked.append(QueriedField(square, float(utility[i]), str(reason), values[inside], numbers))
     return asked

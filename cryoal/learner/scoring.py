@@ -16,11 +16,13 @@ from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import DeviceError, FileFormatError, MicrographError, OptionError
 from cryoal.io.durable import remove_leftovers
 from cryoal.learner.centring import Centring, read_centring
+from cryoal.learner.classes import read_class_calibration
 from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.model.calibration import Calibration
 from cryoal.model.checkpoint import load_members
+from cryoal.model.class_calibration import ClassCalibration
 from cryoal.model.committee import Committee
 from cryoal.model.devices import device_named
 from cryoal.model.scoring import ScoreMaps
@@ -180,9 +182,18 @@ class Scorer:
     calibration : Calibration
     centring : Centring
     config : Config
+    of_classes : ClassCalibration
     """
 
-    def __init__(self, committee: Committee, calibration: Calibration, centring: Centring, config: Config) -> None:
+    def __init__(
+        self,
+        committee: Committee,
+        calibration: Calibration,
+        centring: Centring,
+        config: Config,
+        of_classes: ClassCalibration | None = None,
+    ) -> None:
+        self._of_classes = of_classes or ClassCalibration()
         self._committee = committee
         self._calibration = calibration
         self._centring = centring
@@ -201,11 +212,12 @@ class Scorer:
         """
         members = load_members(layout.members)
         calibration, centring = read_calibration(layout.calibration), read_centring(layout.centring)
-        return cls(Committee(members, device), calibration, centring, config)
+        of_classes = read_class_calibration(layout.classes)
+        return cls(Committee(members, device), calibration, centring, config, of_classes)
 
     def __call__(self, scaled: ScaledMicrograph) -> ScoredMicrograph:
         """Candidates of one micrograph, with calibrated probabilities and embeddings."""
-        size = self._config.preprocess.pixels_per_diameter
+        size, classes = self._config.preprocess.pixels_per_diameter, self._committee.classes
         maps = self._score(scaled)
         found = propose(maps.logits, scaled.valid, size, self._config.picking)
         logit = found.member_logit.astype(np.float64)
@@ -215,6 +227,8 @@ class Scorer:
             self._calibration(logit).astype(np.float32),
             self._calibration(logit.mean(axis=0)).astype(np.float32),
             maps.features_at(found.xy).astype(np.float16),
+            classes,
+            self._of_classes(maps.class_logits_at(found.xy), classes).astype(np.float32),
         )
 
     def _score(self, scaled: ScaledMicrograph) -> ScoreMaps:

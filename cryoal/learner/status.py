@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryoal.errors import FileFormatError
 from cryoal.learner.outlook import Outlook, outlook
@@ -25,7 +26,7 @@ class RoundStatus:
     number : int
     labels : mapping of str to int
         What it learnt from.
-    metrics : mapping of str to float
+    metrics : mapping of str to number, or to lists of numbers
         Measured on labels kept out of training.
     scored : int
         Micrographs.
@@ -34,7 +35,7 @@ class RoundStatus:
 
     number: int
     labels: Mapping[str, int]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Any]
     scored: int
     queried: bool
     picked: bool

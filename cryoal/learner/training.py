@@ -4,16 +4,19 @@ import json
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cryoal.config import TrainingConfig
+from cryoal.data.classes import Classes
 from cryoal.data.labels import Field, MicrographLabels, Verdict
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import LabelError, MicrographError
 from cryoal.io.durable import write_atomic
 from cryoal.learner.audit import audit_json
 from cryoal.learner.centring import estimate_centring
+from cryoal.learner.classes import classes_of
 from cryoal.learner.drift import embedding_alignment
 from cryoal.learner.folds import fold_maps
 from cryoal.learner.held_out import judge_held_out
@@ -21,9 +24,11 @@ from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.model.calibration import choose_calibration
 from cryoal.model.checkpoint import save_members
+from cryoal.model.class_labels import class_labels
 from cryoal.model.committee import Member
 from cryoal.model.devices import device_named
-from cryoal.model.patches import TrainingImage, label_maps
+from cryoal.model.label_maps import label_maps
+from cryoal.model.patches import TrainingImage
 from cryoal.model.pretrained import pretrained_members
 from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, share_of_start, train_members
 from cryoal.workspace.lock import writer_lock
@@ -44,15 +49,19 @@ class RoundTrained:
         How many labels of each kind it learnt from.
     metrics : mapping
         Measured on labels kept out of training.
-    calibration_note, centring_note : str
-        For the user; the latter is usually empty.
+    calibration_note, centring_note, classes_note : str
+        For the user; the latter two are usually empty.
+    classes : Classes
+        What it tells apart beside particle and background.
     """
 
     number: int
     labels: Mapping[str, int]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Any]
     calibration_note: str
     centring_note: str
+    classes_note: str
+    classes: Classes
 
 
 def train(project: Project, seed: int | None = None, device: str = "auto") -> Iterator[Progress | RoundTrained]:
@@ -71,9 +80,10 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
     counts = count_labels(labels)
     if not counts["particle"]:
         raise LabelError(f"{project.layout.root}: no particle is labelled yet; run cryoal label, or label in napari")
+    classes, classes_note = classes_of(labels, project.settings, project.config.training)
     with writer_lock(project.layout.rounds_lock, "cryoal train"):
-        images, folds, random_fields = yield from _training_images(project, labels, seed)
-        tasks = _tasks(project, images, folds, seed)
+        images, folds, random_fields = yield from _training_images(project, labels, classes, seed)
+        tasks = _tasks(project, images, folds, classes, seed)
         trained: list[TrainedMember] = []
         config = project.config
         size = config.preprocess.pixels_per_diameter
@@ -87,7 +97,7 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
         held_out = yield from judge_held_out(images, without, config, on, random_fields)
         calibration = held_out.choose(choose_calibration)
         centring = estimate_centring(held_out.offset_diameters)
-        metrics = held_out.metrics(calibration, centring)
+        metrics = held_out.metrics(calibration, centring) | held_out.of_classes.metrics(classes)
         earlier = published_rounds(project.layout)
         if earlier and (alignment := embedding_alignment(earlier[-1], members, images, config, on)) is not None:
             metrics["embedding_cka"] = round(alignment, 4)
@@ -97,28 +107,33 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
         with next_round(project.layout, info) as making:
             save_members(members, making.members)
             write_atomic(making.calibration, json.dumps(calibration.to_dict(), indent=1) + "\n")
+            if classes:
+                of_classes = held_out.of_classes.choose(classes)
+                write_atomic(making.classes, json.dumps(of_classes.to_dict(), indent=1) + "\n")
             write_atomic(making.centring, centring.to_json())
             write_atomic(making.audit, audit_json(one.calibrated(calibration) for one in held_out.audited))
             write_atomic(making.metrics, json.dumps(metrics, indent=1) + "\n")
-    yield RoundTrained(making.number, counts, metrics, calibration.note, centring.note)
+    yield RoundTrained(making.number, counts, metrics, calibration.note, centring.note, classes_note, classes)
 
 
 def count_labels(labels: Mapping[str, MicrographLabels]) -> dict[str, int]:
-    """How many labels of each kind, complete fields and complete micrographs there are."""
+    """How many labels of each kind, labels with a class, complete fields and complete micrographs there are."""
     counts = {verdict.value: sum(len(one.xy(verdict)) for one in labels.values()) for verdict in Verdict}
+    classed = sum(p.class_number > 0 for one in labels.values() for p in one.labels)
+    counts |= {"classed labels": classed} if classed else {}
     counts["complete fields"] = sum(len(one.fields) for one in labels.values())
     counts["complete micrographs"] = sum(one.complete for one in labels.values())
     return counts
 
 
 def _training_images(
-    project: Project, labels: Mapping[str, MicrographLabels], seed: int
+    project: Project, labels: Mapping[str, MicrographLabels], classes: Classes, seed: int
 ) -> Generator[Progress, None, tuple[list[TrainingImage], int, list[frozenset[Field]]]]:
     """Read the labelled micrographs and deal them out to folds; also their number, and the randomly drawn fields."""
     config, size = project.config, project.config.preprocess.pixels_per_diameter
     project.check_reachable()
     entries = _learnt_from(project, labels, seed)
-    scaled, maps, used = [], [], []
+    scaled, maps, used, classed = [], [], [], []
     for done, entry in enumerate(entries):
         yield Progress("reading labelled micrographs", done, len(entries))
         try:
@@ -130,13 +145,14 @@ def _training_images(
         scaled.append(one)
         used.append(labels[entry.key])
         maps.append(label_maps(one, labels[entry.key], size, config.training))
+        drawn = class_labels(one, used[-1], maps[-1], classes, size, config.training) if classes else None
+        classed.append(drawn)
     yield Progress("reading labelled micrographs", len(entries), len(entries))
     if not scaled:
         raise LabelError(f"{project.layout.root}: none of the labelled micrographs can be read; see cryoal status")
     wanted = config.training.members if config.training.committee == "ensemble" else _DROPOUT_FOLDS
     leave_out, folds = fold_maps(scaled, used, maps, max(wanted, 2), np.random.default_rng(seed))
-    built = zip(scaled, maps, leave_out, strict=True)
-    images = [TrainingImage.build(one, of_labels, fold) for one, of_labels, fold in built]
+    images = [TrainingImage.build(*parts) for parts in zip(scaled, maps, leave_out, classed, strict=True)]
     return images, folds, [one.random_fields for one in used]
 
 
@@ -148,7 +164,9 @@ def _learnt_from(project: Project, labels: Mapping[str, MicrographLabels], seed:
     return [entries[i] for i in sorted(judged_first[: project.config.training.max_micrographs])]
 
 
-def _tasks(project: Project, images: Sequence[TrainingImage], folds: int, seed: int) -> list[MemberTask]:
+def _tasks(
+    project: Project, images: Sequence[TrainingImage], folds: int, classes: Classes, seed: int
+) -> list[MemberTask]:
     """What each member learns from; members by dropout share one network."""
     config = project.config.training
     members = config.members if config.committee == "ensemble" else 1
@@ -168,6 +186,7 @@ def _tasks(project: Project, images: Sequence[TrainingImage], folds: int, seed: 
             prior,
             shipped[member % len(shipped)] if shipped else None,
             share,
+            classes,
         )
         for member in range(members)
     ]

@@ -4,12 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from cryoal.config import NetworkConfig
+from cryoal.data.classes import Classes
 from cryoal.errors import FileError, FileFormatError
 from cryoal.model.committee import Member
 from cryoal.model.network import PickerNetwork
@@ -28,12 +30,14 @@ def save_members(members: Sequence[Member], folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for index, member in enumerate(members):
-            about = {
+            about: dict[str, Any] = {
                 "format_version": FORMAT_VERSION,
                 "network": asdict(member.network.config),
                 "prior_shift_logit": member.prior_shift_logit,
                 "dropout_seed": member.dropout_seed,
             }
+            if member.network.classes:
+                about["classes"] = asdict(member.network.classes)
             tensors = {name: tensor.contiguous() for name, tensor in member.network.state_dict().items()}
             save_file(tensors, folder / f"member{index}.safetensors", {"cryoal": json.dumps(about)})
     except (OSError, SafetensorError) as error:
@@ -62,8 +66,10 @@ def _load(path: Path) -> Member:
             if about["format_version"] > FORMAT_VERSION:
                 raise FileFormatError(f"{path}: format_version {about['format_version']} is newer; update cryoal")
             config = about["network"]
+            numbers = {name: tuple(map(int, some)) for name, some in about.get("classes", {}).items()}
             with torch.device("meta"):  # no weights are drawn only to be replaced
-                network = PickerNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
+                shape = NetworkConfig(**{**config, "dilations": tuple(config["dilations"])})
+                network = PickerNetwork(shape, Classes(**numbers))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             network.load_state_dict(weights, assign=True)
         return Member(network.eval(), float(about["prior_shift_logit"]), about["dropout_seed"])

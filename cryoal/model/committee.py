@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cryoal.data.classes import Classes
 from cryoal.model.network import PickerNetwork
 
 
@@ -60,12 +61,13 @@ class Committee:
         self._networks = [folded[id(member.network)] for member in members]
         self._masks = [member.masks() for member in members]
         self.halo_px = members[0].network.halo_px
+        self.classes: Classes = members[0].network.classes
 
     def __len__(self) -> int:
         return len(self.members)
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score one image.
 
         Parameters
@@ -78,13 +80,16 @@ class Committee:
         logits : Tensor, shape (K, H, W)
         features : Tensor, shape (D, H/2, W/2)
             The first member's.
+        class_logits : Tensor, shape (K, L, H/4, W/4)
+            L is 0 without classes.
         """
         image = image.to(self.device).contiguous(memory_format=torch.channels_last)
-        rows, features = [], None
+        rows, classes, features = [], [], None
         for member, network, masks in zip(self.members, self._networks, self._masks, strict=True):
             on_device = None if masks is None else (masks[0].to(self.device), masks[1].to(self.device))
-            logits, seen = network(image, on_device)
+            logits, seen, of_classes = network.with_classes(image, on_device)
             rows.append(logits[0, 0] + member.prior_shift_logit)
+            classes.append(of_classes[0])
             features = seen[0] if features is None else features
         assert features is not None
-        return torch.stack(rows), features
+        return torch.stack(rows), features, torch.stack(classes)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cryoal.data.classes import Classes
 from cryoal.model.patches import Batch
 
 
@@ -51,3 +52,34 @@ def non_negative_risk(logits: Tensor, batch: Batch, particle_weight: float, prio
     called_background = (as_background * positive).sum() / mass
     rest = torch.clamp(unlabelled - prior * called_background, min=0)
     return prior * particle_weight * called_particle + rest
+
+
+def class_loss(logits: Tensor, place: Tensor, classes: Classes) -> Tensor:
+    """Cross-entropy of the particle classes plus that of the kinds of background, where they are known.
+
+    The first is the mean over the pixels of labelled particles; in the second all junk together weighs as much as
+    plain background does, of which there is far more. 0 where nothing is known.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, L, h, w)
+    place : int64 Tensor, shape (B, h, w)
+        1 + index of the right logit, 0 where it is not known.
+    classes : Classes
+    """
+    plain = len(classes.particles)
+    index = place - 1
+    loss = logits.new_zeros(())
+    if classes.particles:
+        loss = loss + _entropy(logits[:, classes.particle_logits], index, (index >= 0) & (index < plain))
+    if classes.junk:
+        kinds = logits[:, classes.background_logits]
+        of_plain = _entropy(kinds, index - plain, index == plain)
+        loss = loss + (of_plain + _entropy(kinds, index - plain, index > plain)) / 2
+    return loss
+
+
+def _entropy(logits: Tensor, target: Tensor, where: Tensor) -> Tensor:
+    """Mean cross-entropy over some pixels, 0 over none."""
+    entropy = functional.cross_entropy(logits, torch.where(where, target, 0), reduction="none")
+    return (entropy * where).sum() / where.sum().clamp(min=1)

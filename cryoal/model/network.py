@@ -8,6 +8,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cryoal.config import NetworkConfig
+from cryoal.data.classes import NO_CLASSES, Classes
 
 STRIDE_PX = 4
 """Sides of the input must be a multiple of this."""
@@ -47,6 +48,23 @@ class _Residual(nn.Module):
         return functional.relu(x + self.second(functional.relu(self.first(x))))
 
 
+class _ClassBranch(nn.Module):
+    """Classes at a quarter of the scale, from the fine features, which it takes as they are."""
+
+    def __init__(self, config: NetworkConfig, n_logits: int) -> None:
+        super().__init__()
+        deep = config.deep_channels
+        self.down = _ConvNorm(config.channels, deep, stride=2)
+        self.trunk = nn.Sequential(*(_Residual(deep, dilation) for dilation in config.dilations))
+        self.head = nn.Conv2d(deep, n_logits, 1)
+
+    def forward(self, fine: Tensor, masks: tuple[Tensor, Tensor] | None) -> Tensor:
+        # Detection is not to suffer: what is learnt about classes stops here.
+        deep = self.trunk(functional.relu(self.down(fine.detach())))
+        out: Tensor = self.head(deep if masks is None else deep * masks[0])
+        return out
+
+
 class PickerNetwork(nn.Module):
     """Scores every pixel of a scaled micrograph.
 
@@ -57,11 +75,14 @@ class PickerNetwork(nn.Module):
     Parameters
     ----------
     config : NetworkConfig
+    classes : Classes
+        What the branch for classes tells apart; there is none without classes. No gradient of it reaches the rest.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, classes: Classes = NO_CLASSES) -> None:
         super().__init__()
         self.config = config
+        self.classes = classes
         wide, deep = config.channels, config.deep_channels
         self.stem = _ConvNorm(1, wide, size=5, stride=2)
         self.skip = _Residual(wide, 1)
@@ -70,6 +91,8 @@ class PickerNetwork(nn.Module):
         self.up = _ConvNorm(deep + wide, wide)
         self.head = nn.Conv2d(wide, 4, 1)
         nn.init.constant_(self.head.bias, _BACKGROUND_LOGIT)  # type: ignore[arg-type]
+        # Last, so that from one seed the other weights are the same with and without it.
+        self.class_branch = _ClassBranch(config, classes.n_logits) if classes else None
 
     @property
     def halo_px(self) -> int:
@@ -99,15 +122,38 @@ class PickerNetwork(nn.Module):
         features : Tensor, shape (B, channels, H/2, W/2)
             What the head sees.
         """
+        features, _ = self._features(x, masks)
+        return self._scores(features), features
+
+    def with_classes(self, x: Tensor, masks: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Score images, and tell classes apart.
+
+        Parameters and the first two returns as of `forward`.
+
+        Returns
+        -------
+        logits, features : Tensor
+        class_logits : Tensor, shape (B, L, H/4, W/4)
+            L is 0 without classes; see `Classes`.
+        """
+        features, fine = self._features(x, masks)
+        if self.class_branch is None:
+            return self._scores(features), features, fine[:, :0, ::2, ::2]
+        return self._scores(features), features, self.class_branch(fine, masks)
+
+    def _features(self, x: Tensor, masks: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        """What the head sees, and the fine features of the skip connection."""
         fine = self.skip(functional.relu(self.stem(x)))
         deep = self.trunk(functional.relu(self.down(fine)))
         if masks is not None:
             deep = deep * masks[0]
         wide = functional.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
         features = functional.relu(self.up(torch.cat([wide, fine], dim=1)))
-        if masks is not None:
-            features = features * masks[1]
-        return functional.pixel_shuffle(self.head(features), 2), features
+        return (features if masks is None else features * masks[1]), fine
+
+    def _scores(self, features: Tensor) -> Tensor:
+        """The head's four outputs as 2×2 pixels."""
+        return functional.pixel_shuffle(self.head(features), 2)
 
     def for_scoring(self) -> "PickerNetwork":
         """A copy in evaluation mode with its normalisation folded in."""

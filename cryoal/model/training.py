@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from cryoal.config import NetworkConfig, TrainingConfig
+from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.errors import DeviceError, Interrupted
 from cryoal.model.committee import Member
-from cryoal.model.losses import picker_loss
+from cryoal.model.losses import class_loss, picker_loss
 from cryoal.model.network import PickerNetwork
 from cryoal.model.patches import PatchSampler, TrainingImage
 
@@ -73,6 +74,8 @@ class MemberTask:
         Whose weights to start from; drawn from the seed where there is none.
     start_share : float
         Share of the starting weights in the mean that is taken of them and the trained ones at the end.
+    classes : Classes
+        What it learns to tell apart; the images carry class labels if any.
     """
 
     images: Sequence[TrainingImage]
@@ -82,6 +85,7 @@ class MemberTask:
     unlabelled_prior: float = 0.0
     start: Member | None = None
     start_share: float = 0.0
+    classes: Classes = NO_CLASSES
 
 
 def number_of_steps(known_diameters2: float, config: TrainingConfig) -> int:
@@ -148,7 +152,7 @@ def _new_network(config: NetworkConfig, task: MemberTask) -> PickerNetwork:
     """A network with weights from the task or else its seed, the global random state untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.seed)
-        network = PickerNetwork(config)
+        network = PickerNetwork(config, task.classes)
     if task.start is not None:
         network.load_state_dict(task.start.network.state_dict(), strict=False)
     return network
@@ -193,8 +197,10 @@ class _MemberRun:
             if self.stop.is_set():
                 raise Interrupted("training was stopped")
             batch = sampler.draw(rng).to(self.device)
-            logits, _ = network(batch.image, self._dropout(network, rng))
+            logits, _, of_classes = network.with_classes(batch.image, self._dropout(network, rng))
             loss = picker_loss(logits, batch, config.particle_weight, self.task.unlabelled_prior)
+            if batch.place is not None:
+                loss = loss + class_loss(of_classes, batch.place, self.task.classes)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

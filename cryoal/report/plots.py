@@ -22,6 +22,7 @@ from cryoal.io.durable import atomic_path
 
 BLUE, VERMILION, YELLOW, GREEN, SKY = "#0072B2", "#D55E00", "#F0E442", "#009E73", "#56B4E9"
 _CURVES = ((BLUE, "o", "-"), (VERMILION, "s", "--"), (GREEN, "^", ":"))
+_CLASSES = ((SKY, "o"), (VERMILION, "s"), (YELLOW, "^"), (GREEN, "D"), (BLUE, "v"))
 _LOW_PASS_DIAMETERS = 0.08
 _CONTRAST_PERCENTILES = (0.5, 99.5)
 _WIDTH_INCHES = 8.0
@@ -69,6 +70,49 @@ def picks_figure(
         Å/pixel.
     title : str
     """
+    marks = (
+        ("found", judged.found, SKY, "o"),
+        ("false", judged.false, VERMILION, "s"),
+        ("missed", judged.missed, YELLOW, "^"),
+    )
+    return _marked_figure(pixels, marks, diameter_px, pixel_size_angstrom, title)
+
+
+def classes_figure(
+    pixels: NDArray[np.generic],
+    by_class: Mapping[str, NDArray[np.float64]],
+    diameter_px: float,
+    pixel_size_angstrom: float,
+    title: str = "",
+) -> Figure:
+    """Draw a micrograph, low-passed, with the picks of each class in a colour and shape of their own.
+
+    Parameters
+    ----------
+    pixels : array, shape (ny, nx)
+    by_class : mapping of str to float64 array, shape (N, 2)
+        (x, y) of the picks by the name of their class; five classes at most.
+    diameter_px, pixel_size_angstrom, title
+        As `picks_figure`.
+
+    Raises
+    ------
+    ArrayError
+        There are more classes than colours.
+    """
+    if len(by_class) > len(_CLASSES):
+        raise ArrayError(f"by_class: {len(by_class)} classes, there are colours for {len(_CLASSES)}; draw fewer")
+    marks = [(name, xy, *look) for (name, xy), look in zip(by_class.items(), _CLASSES, strict=False)]
+    return _marked_figure(pixels, marks, diameter_px, pixel_size_angstrom, title)
+
+
+_Mark = tuple[str, NDArray[np.float64], str, str]
+
+
+def _marked_figure(
+    pixels: NDArray[np.generic], marks: Sequence[_Mark], diameter_px: float, pixel_size_angstrom: float, title: str
+) -> Figure:
+    """A micrograph with marks: word, positions, colour and shape of each kind."""
     ny, nx = pixels.shape
     figure = Figure(figsize=(_WIDTH_INCHES, _WIDTH_INCHES * ny / nx + 0.8), layout="constrained")
     axes = figure.add_subplot()
@@ -77,11 +121,6 @@ def picks_figure(
     axes.imshow(smooth, cmap="gray", vmin=low, vmax=high, interpolation="bilinear")
     axes.set_axis_off()
     axes.set_title(title, fontsize=11, loc="left")
-    marks = (
-        ("found", judged.found, SKY, "o"),
-        ("false", judged.false, VERMILION, "s"),
-        ("missed", judged.missed, YELLOW, "^"),
-    )
     side_points = diameter_px / nx * _WIDTH_INCHES * 72 * 0.95
     for _, xy, colour, shape in marks:
         size = side_points if shape == "o" else 0.85 * side_points

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.random import Generator
@@ -16,6 +17,16 @@ _CRYSTAL_FREE_PATH_ANGSTROM = 900.0  # electrons diffracted out of the aperture 
 _ETHANE_FREE_PATH_ANGSTROM = 2500.0
 _CARBON_FREE_PATH_ANGSTROM = 5000.0
 _HOLE_RADIUS_ANGSTROM = 6000.0
+_CARBON_MARK_ANGSTROM = 400.0  # distance of the points that mark the film in the truth
+
+
+class JunkKind(IntEnum):
+    """Numbers of the kinds of junk in the truth."""
+
+    ICE = 1
+    ETHANE = 2
+    AGGREGATE = 3
+    CARBON = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Junk:
 
 
 def add_junk(slab: Slab, junk: Junk, species: Sequence[Species], rng: Generator) -> None:
-    """Add all of it to the slab, and its outlines to ``slab.junk``; aggregates are made of the species."""
+    """Add all of it to the slab, its outlines and its centres too; aggregates are made of the species."""
     if junk.carbon_reach > 0:
         _add_carbon(slab, junk, rng)
     for _ in range(rng.poisson(junk.ice_crystals)):
@@ -73,12 +84,17 @@ def _add_carbon(slab: Slab, junk: Junk, rng: Generator) -> None:
     slab.potential += _CARBON_VOLT * junk.carbon_thickness_angstrom * share
     slab.absorption += junk.carbon_thickness_angstrom / _CARBON_FREE_PATH_ANGSTROM * share
     slab.junk |= share > 0
+    step = round(_CARBON_MARK_ANGSTROM / slab.pixel_size_angstrom)
+    for row, column in np.argwhere(share[step // 2 :: step, step // 2 :: step] > 0.5) * step + step // 2:
+        slab.junk_centres.append((float(column), float(row), JunkKind.CARBON))
 
 
 def _add_ice_crystal(slab: Slab, rng: Generator) -> None:
     """A facetted lump: the least of several tilted planes."""
     radius = float(np.exp(rng.uniform(np.log(60), np.log(350))))
-    window, x, y = _window(slab, _random_point(slab, rng), 1.8 * radius)
+    centre = _random_point(slab, rng)
+    slab.junk_centres.append((*centre.tolist(), JunkKind.ICE))
+    window, x, y = _window(slab, centre, 1.8 * radius)
     facets = int(rng.integers(5, 9))
     angles = (np.arange(facets) + rng.uniform(-0.3, 0.3, facets)) * 2 * np.pi / facets + rng.uniform(0, 6.3)
     slopes = rng.uniform(0.8, 2.5, facets)
@@ -99,6 +115,7 @@ def _add_ethane(slab: Slab, rng: Generator) -> None:
     for _ in range(spots):
         radius = rng.uniform(30, 120)
         at = middle + rng.normal(0, spread / slab.pixel_size_angstrom, 2)
+        slab.junk_centres.append((*at.tolist(), JunkKind.ETHANE))
         window, x, y = _window(slab, at, 2 * radius)
         angle = np.arctan2(y, x)
         outline = radius * (
@@ -115,6 +132,7 @@ def _add_aggregate(slab: Slab, species: Species, rng: Generator) -> None:
     pieces = int(rng.integers(12, 45))
     diameter_px = species.volume.diameter_angstrom / slab.pixel_size_angstrom
     middle = _random_point(slab, rng)
+    slab.junk_centres.append((*middle.tolist(), JunkKind.AGGREGATE))
     spread = 0.22 * diameter_px * np.sqrt(pieces) * np.exp(rng.normal(0, 0.35, 2))
     for orientation in random_orientations(pieces, None, rng):
         piece = fragment(species.volume, rng)

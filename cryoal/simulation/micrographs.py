@@ -76,12 +76,16 @@ class SimulatedMicrograph:
         species.
     junk : bool array, shape (ny, nx)
         Carbon, crystals, ethane and aggregates: nothing there is in `picks`.
+    junk_picks : Picks
+        Centres of crystals, ethane spots and aggregates in the frame, and a grid of points on carbon; ``class_number``
+        tells the kind (`cryoal.simulation.junk.JunkKind`).
     """
 
     pixels: NDArray[np.float32]
     pixel_size_angstrom: float
     picks: Picks
     junk: NDArray[np.bool_]
+    junk_picks: Picks
 
 
 def simulate_micrograph(settings: MicrographSettings, rng: Generator) -> SimulatedMicrograph:
@@ -111,6 +115,7 @@ def simulate_micrograph(settings: MicrographSettings, rng: Generator) -> Simulat
         settings.pixel_size_angstrom,
         _marked(positions, slab, frame),
         slab.junk[frame].copy(),
+        _marked_junk(slab, frame),
     )
 
 
@@ -145,9 +150,27 @@ def _marked(positions: Sequence[Floats], slab: Slab, frame: tuple[slice, slice])
     xy = np.concatenate([np.empty((0, 2)), *positions])
     species = np.repeat(np.arange(1, len(positions) + 1), [len(one) for one in positions])
     nearest = np.rint(xy).astype(np.intp)
+    wanted = _inside(nearest, frame)
+    wanted &= ~slab.junk[nearest[:, 1], nearest[:, 0]]
+    return _in_frame(xy[wanted], species[wanted], frame)
+
+
+def _marked_junk(slab: Slab, frame: tuple[slice, slice]) -> Picks:
+    """The centres of junk in the frame, in the frame's pixels."""
+    centres = np.array(slab.junk_centres, dtype=np.float64).reshape(-1, 3)
+    inside = _inside(np.rint(centres[:, :2]).astype(np.intp), frame)
+    return _in_frame(centres[inside, :2], centres[inside, 2].astype(np.int64), frame)
+
+
+def _inside(nearest: NDArray[np.intp], frame: tuple[slice, slice]) -> NDArray[np.bool_]:
+    """Which pixels (x, y) of the simulated area are in the frame."""
     rows, columns = frame
-    inside = (nearest[:, 1] >= rows.start) & (nearest[:, 1] < rows.stop)
+    inside: NDArray[np.bool_] = (nearest[:, 1] >= rows.start) & (nearest[:, 1] < rows.stop)
     inside &= (nearest[:, 0] >= columns.start) & (nearest[:, 0] < columns.stop)
-    inside &= ~slab.junk[nearest[:, 1], nearest[:, 0]]
-    x, y = xy[inside].T
-    return Picks(x - columns.start, y - rows.start, class_number=species[inside])
+    return inside
+
+
+def _in_frame(xy: Floats, numbers: NDArray[np.int64], frame: tuple[slice, slice]) -> Picks:
+    """Picks in the frame's pixels."""
+    rows, columns = frame
+    return Picks(xy[:, 0] - columns.start, xy[:, 1] - rows.start, class_number=numbers)

@@ -1,6 +1,6 @@
 """Simulated micrographs on disk, as a RELION-style project with truth."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ def write_project(
     optics: Optics,
     diameter_angstrom: float,
     dtype: DTypeLike = np.float32,
+    wanted: Collection[int] = (1,),
+    *,
+    junk: bool = False,
 ) -> None:
     """Write micrographs and their truth; one micrograph is held in memory at a time.
 
@@ -30,8 +33,9 @@ def write_project(
 
         out/Micrographs/NAME.mrc          the image
         out/micrographs.star              data_optics and data_micrographs, as RELION 3.1 and later write them
-        out/truth/NAME.star               centres of class 1, the wanted particle: rlnCoordinateX, rlnCoordinateY
+        out/truth/NAME.star               centres of the wanted particles; of more than one class with rlnClassNumber
         out/truth_all_species/NAME.star   centres of every class, with rlnClassNumber
+        out/junk/NAME.star                centres of junk, rlnClassNumber being the kind; only where it is wanted
         out/diameter_angstrom.txt         the wanted particle's diameter
 
     Parameters
@@ -44,6 +48,10 @@ def write_project(
     diameter_angstrom : float
     dtype : dtype
         float32 or float16 store electrons a pixel, int8 stores normalised pixels (20 levels a standard deviation).
+    wanted : collection of int
+        Class numbers of the particles that are to be picked; the others are contaminants.
+    junk : bool
+        Write the centres of junk as well.
 
     Raises
     ------
@@ -55,7 +63,10 @@ def write_project(
     names: list[str] = []
     pixel_sizes: set[float] = set()
     for name, micrograph in micrographs:
-        _write_micrograph(out, name, micrograph, np.dtype(dtype))
+        _write_image(out, name, micrograph, np.dtype(dtype))
+        _write_truth(out, name, micrograph.picks, wanted)
+        if junk:
+            star.write(out / "junk" / f"{name}.star", {"": _classed(micrograph.junk_picks)})
         names.append(f"Micrographs/{name}.mrc")
         pixel_sizes.add(micrograph.pixel_size_angstrom)
     if len(pixel_sizes) != 1:
@@ -66,15 +77,19 @@ def write_project(
     write_atomic(out / "diameter_angstrom.txt", f"{diameter_angstrom:.0f}\n")
 
 
-def _write_micrograph(out: Path, name: str, micrograph: SimulatedMicrograph, dtype: np.dtype[np.generic]) -> None:
-    """One micrograph and its truth."""
+def _write_image(out: Path, name: str, micrograph: SimulatedMicrograph, dtype: np.dtype[np.generic]) -> None:
+    """One micrograph."""
     path = out / "Micrographs" / f"{name}.mrc"
     mrc.write(path, _stored(micrograph.pixels, dtype), micrograph.pixel_size_angstrom)
     _remove_date(path)
-    wanted = micrograph.picks.select(micrograph.picks.class_number == 1)
-    star.write(out / "truth" / f"{name}.star", {"": _coordinates(wanted)})
-    every = _coordinates(micrograph.picks) | {"rlnClassNumber": micrograph.picks.class_number}
-    star.write(out / "truth_all_species" / f"{name}.star", {"": every})
+
+
+def _write_truth(out: Path, name: str, picks: Picks, wanted: Collection[int]) -> None:
+    """The particles of one micrograph."""
+    chosen = picks.select(np.isin(picks.class_number, list(wanted)))
+    columns = _classed(chosen) if len(wanted) > 1 else _coordinates(chosen)
+    star.write(out / "truth" / f"{name}.star", {"": columns})
+    star.write(out / "truth_all_species" / f"{name}.star", {"": _classed(picks)})
 
 
 def _optics_group(optics: Optics, pixel_size_angstrom: float) -> dict[str, list[object]]:
@@ -111,3 +126,7 @@ def _remove_date(path: Path) -> None:
 
 def _coordinates(picks: Picks) -> dict[str, NDArray[np.generic]]:
     return {"rlnCoordinateX": picks.x.round(2), "rlnCoordinateY": picks.y.round(2)}
+
+
+def _classed(picks: Picks) -> dict[str, NDArray[np.generic]]:
+    return _coordinates(picks) | {"rlnClassNumber": picks.class_number}

@@ -1,7 +1,7 @@
 """The specimen along the beam: vitreous ice of uneven thickness, and particles placed in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator
@@ -85,6 +85,8 @@ class Slab:
         Thickness of carbon film.
     junk : bool array, shape (ny, nx)
         Where nothing is to be picked.
+    junk_centres : list of (float, float, int)
+        x, y in pixels and kind of what was added as junk.
     """
 
     pixel_size_angstrom: float
@@ -92,6 +94,7 @@ class Slab:
     absorption: Floats
     carbon_angstrom: Floats
     junk: Mask
+    junk_centres: list[tuple[float, float, int]] = field(default_factory=list)
 
     @classmethod
     def empty(cls, shape: tuple[int, int], pixel_size_angstrom: float) -> "Slab":

@@ -176,7 +176,10 @@ def _parse(path: Path, number: int, line: bytes) -> Decision:
 def _parse_label(row: dict[str, Any]) -> Label:
     """A label's own fields."""
     verdict, origin = Verdict(row["verdict"]), Origin(row["origin"])
-    return Label(_number(row, "x"), _number(row, "y"), verdict, origin, int(row.get("class", 0)))
+    number = row.get("class", 0)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise ValueError(f"class is {number!r}, a whole number from 0 up is needed")
+    return Label(_number(row, "x"), _number(row, "y"), verdict, origin, number)
 
 
 def _parse_field(row: dict[str, Any]) -> CompleteField:

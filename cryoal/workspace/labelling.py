@@ -55,12 +55,18 @@ def new_decisions(earlier: Iterable[Decision], imported: Iterable[Decision]) -> 
     """Those of an import that are not in the journal yet, so that importing a file twice adds nothing.
 
     A label is there already if the newest one of its origin about its position (within `SAME_POSITION_PX`) has the
-    same verdict and class: importing a file again never overrules what the expert answered since.
+    same verdict, and the same class unless the import has none: importing a file again never overrules what the
+    expert answered since.
     """
     known = _Known()
     for decision in not_retracted(earlier):
         known.learn(decision)
     return [decision for decision in imported if known.learn(decision)]
+
+
+def _says(other: Label, label: Label) -> bool:
+    """Whether a label is said by another of its position already."""
+    return other.verdict == label.verdict and label.class_number in (0, other.class_number)
 
 
 class _Known:
@@ -75,8 +81,7 @@ class _Known:
         match decision.what:
             case Label() as label:
                 positions = self._labels[decision.micrograph, label.origin]
-                said = (label.verdict, label.class_number)
-                if said in [(one.verdict, one.class_number) for one in positions.near(label, SAME_POSITION_PX)]:
+                if any(_says(other, label) for other in positions.near(label, SAME_POSITION_PX)):
                     return False
                 positions.put(label)
                 return True

@@ -11,8 +11,9 @@
       micrographs.lock/     who adds micrographs now
       labels.lock/          who writes labels now
       rounds.lock/          who makes a round now
-      rounds/0003/          round.json  members/*.safetensors  calibration.json  centring.json  metrics.json
-                            candidates/KEY.parquet  query.star  picks/KEY.star
+      rounds/0003/          round.json  members/*.safetensors  calibration.json  classes.json  centring.json
+                            metrics.json  candidates/KEY.parquet  query.star
+                            picks/KEY.star
 
 KEY is a micrograph's key (`cryoal.data.micrograph.micrograph_key`) and may hold slashes.
 """
@@ -52,6 +53,11 @@ class RoundLayout:
     def calibration(self) -> Path:
         """Temperature and prior correction."""
         return self.folder / "calibration.json"
+
+    @property
+    def classes(self) -> Path:
+        """Temperatures of the classes; only a round that tells classes apart has it."""
+        return self.folder / "classes.json"
 
     @property
     def centring(self) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cryoal.config import TrainingConfig
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io.durable import write_atomic
 from cryoal.workspace.layout import Layout
@@ -19,7 +20,10 @@ _FIELD_TYPES: dict[str, type[Any] | tuple[type[Any], ...]] = {
     "root": str,
     "seed": int,
     "particles_dark": bool,
+    "classes": list,
+    "junk": list,
 }
+_MAX_NAMES = TrainingConfig().max_classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Settings:
         From which all randomness of the workspace comes, unless a command is given another.
     particles_dark : bool
         Particles are darker than their surroundings, as `init` found or was told.
+    classes, junk : tuple of str
+        Names of the particle classes and of the kinds of junk; name i belongs to number i, from 1. They are optional.
 
     Raises
     ------
@@ -53,6 +59,8 @@ class Settings:
     pixel_size_angstrom: float | None = None
     seed: int = 0
     particles_dark: bool = True
+    classes: tuple[str, ...] = ()
+    junk: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("diameter_angstrom", "pixel_size_angstrom"):
@@ -61,6 +69,23 @@ class Settings:
                 raise OptionError(f"{name}: {value} is not allowed; give a number above 0, in Å")
         if self.seed < 0:
             raise OptionError(f"seed: {self.seed} is not allowed; give a whole number from 0 up")
+        for name in ("classes", "junk"):
+            check_names(name, getattr(self, name))
+
+
+def check_names(field: str, names: tuple[str, ...]) -> None:
+    """Refuse names that cannot be told apart, from each other or from numbers.
+
+    Raises
+    ------
+    OptionError
+        There are too many, or one is empty, a number, or another's.
+    """
+    if len(names) > _MAX_NAMES:
+        raise OptionError(f"{field}: {len(names)} names are too many; give {_MAX_NAMES} at most")
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or name.isdigit() or names.count(name) > 1:
+            raise OptionError(f"{field}: {name!r} among {list(names)} is not allowed; give different names, no numbers")
 
 
 def root_folder(layout: Layout, settings: Settings) -> Path:
@@ -76,7 +101,7 @@ def write_settings(layout: Layout, settings: Settings) -> None:
     FileError
         The file cannot be written.
     """
-    values = {name: value for name, value in asdict(settings).items() if value is not None}
+    values = {name: value for name, value in asdict(settings).items() if value not in (None, ())}
     lines = [f"{name} = {_toml(value)}\n" for name, value in {"format_version": FORMAT_VERSION, **values}.items()]
     write_atomic(layout.settings, "".join(lines))
 
@@ -101,7 +126,8 @@ def read_settings(layout: Layout) -> Settings:
         )
     _check_fields(path, values)
     try:
-        return Settings(**values)
+        names = {name: tuple(values.pop(name, ())) for name in ("classes", "junk")}
+        return Settings(**(values | names))
     except OptionError as error:
         raise WorkspaceError(f"{path}: {error}") from error
 
@@ -141,10 +167,12 @@ def _wanted(name: str) -> str:
         "source": "a text in quotes",
         "root": "a text in quotes",
         "seed": "a whole number",
+        "classes": 'a list of names, ["open", "closed"]',
+        "junk": 'a list of names, ["ice", "carbon"]',
     }
     return words.get(name, "a number")
 
 
-def _toml(value: str | float | bool) -> str:
+def _toml(value: str | float | bool | tuple[str, ...]) -> str:
     """A value as TOML; its basic strings are JSON's, but for DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,6 +1,7 @@
 """The table of strategies, and queries of candidates, fields and micrographs."""
 
 from collections import Counter
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from cryoal.acquisition import strategies
 from cryoal.acquisition.choosing import choose_candidates
 from cryoal.acquisition.fields import assign_candidates, buy_micrographs, grid_fields, query_fields, query_micrographs
+from cryoal.acquisition.selectors import class_selector, foreground_probability, select_top
 from cryoal.acquisition.strategies import STRATEGIES, Strategy, get_strategy, strategy_names
 from cryoal.data.candidates import CandidatePool
+from cryoal.data.classes import Classes
 from cryoal.data.labels import Field
 from cryoal.errors import ArrayError, OptionError
 
@@ -336,3 +339,46 @@ def test_grid_keeps_valid_fields():
     ]
     with pytest.raises(ArrayError, match="size_px"):
         grid_fields("m", (500, 500), 0.0)
+
+
+JUNKY = Classes((1, 2), (1, 2))  # background, two particle classes, two kinds of junk
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_chooses_fields_where_there_is_junk(name):
+    pool = frozen(replace(make_pool(n_classes=5), classes=JUNKY))
+    asked = query_fields(pool, make_fields(pool), get_strategy(name), 8, np.random.default_rng(1))
+    assert len(asked) == 8
+    for one in asked:
+        assert set(one.class_number) <= {1, 2}
+        assert one.class_number.shape == one.candidates.shape[:1]
+
+
+def test_junk_is_no_foreground():
+    pool = replace(make_pool(n_classes=5), classes=JUNKY)
+    wanted = pool.probability[:, :, 1:3].sum(axis=2).mean(axis=0)
+    assert foreground_probability(pool) == pytest.approx(wanted, abs=1e-6)
+    score = STRATEGIES["score"].acquisition(pool, np.random.default_rng(0))
+    assert score == pytest.approx(wanted, abs=1e-6)
+    half = choose_candidates(pool, STRATEGIES["foreground-random"], 40, np.random.default_rng(0))
+    assert (wanted[half] >= 0.5).sum() == 20
+
+
+@pytest.mark.parametrize("name", ["bald-stratified", "power-entropy"])
+def test_strata_are_the_particle_classes_alone(name):
+    pool = replace(make_pool(2000, n_classes=5), classes=JUNKY)
+    chosen = choose_candidates(pool, STRATEGIES[name], 40, np.random.default_rng(0))
+    mean = pool.probability.mean(axis=0)[chosen]
+    foreground = mean[:, 1:3].sum(axis=1) >= 0.5
+    assert Counter(mean[foreground, 1:3].argmax(axis=1)) == {0: 10, 1: 10}
+
+
+def test_a_selector_can_be_made_even_over_the_classes():
+    P = make_pool(300, n_classes=5).probability
+    P[:, 20:, 2] = 0  # class 2 is rare
+    pool = replace(make_pool(300), probability=P / P.sum(axis=2, keepdims=True), classes=JUNKY)
+    scores = np.arange(300.0)
+    chosen = class_selector(select_top)(scores, pool, 10, np.random.default_rng(0))
+    winner = pool.probability[:, :, 1:3].mean(axis=0).argmax(axis=1)
+    assert Counter(winner[chosen]) == {0: 5, 1: 5}
+    assert sorted(chosen[winner[chosen] == 0]) == sorted(np.flatnonzero(winner == 0)[-5:])

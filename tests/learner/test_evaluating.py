@@ -14,8 +14,10 @@ OPTIONS = EvaluateOptions(DIAMETER, pixel_size_angstrom=PIXEL_SIZE)
 
 
 def write(folder: Path, name: str, rows: list[tuple[float, ...]]) -> None:
-    """One coordinate file: x, y and, where given, figure of merit."""
-    labels = ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")[: len(rows[0]) if rows else 2]
+    """One coordinate file: x, y and, where given, figure of merit and class."""
+    labels = ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit", "rlnClassNumber")[
+        : len(rows[0]) if rows else 2
+    ]
     star.write(folder / f"{name}.star", {"": {label: [row[i] for row in rows] for i, label in enumerate(labels)}})
 
 
@@ -93,3 +95,19 @@ def test_the_pixel_size_must_be_known(tmp_path: Path) -> None:
 def test_sizes_are_positive(field: str, flag: str, value: float) -> None:
     with pytest.raises(OptionError, match=f"{flag}: {value}"):
         EvaluateOptions(**({"diameter_angstrom": 100.0} | {field: value}))
+
+
+def test_classes_are_held_against_each_other_where_both_sides_have_them(tmp_path: Path) -> None:
+    truth, picks = tmp_path / "truth", tmp_path / "picks"
+    write(truth, "a", [(100, 100, 0, 1), (200, 100, 0, 1), (300, 100, 0, 2), (400, 100, 0, 0)])
+    write(picks, "a", [(100, 100, 1, 1), (200, 100, 1, 3), (300, 100, 1, 2), (400, 100, 1, 1), (600, 100, 1, 1)])
+    write(truth, "b", [(100, 100, 0, 2)])
+    write(picks, "b", [(100, 100, 1, 0)])
+    found = evaluate(picks, truth, OPTIONS)
+    assert found.classes is not None
+    assert found.classes.numbers == (1, 2, 3)
+    assert found.classes.counts.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert found.overall.class_accuracy == pytest.approx(2 / 3)
+    assert np.isnan(found.by_micrograph["b"].class_accuracy)
+    write(truth, "a", [(100, 100, 0, 1)])
+    assert evaluate(picks, truth, OPTIONS).classes is None  # one class tells nothing

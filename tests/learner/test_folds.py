@@ -9,7 +9,7 @@ from cryoal.config import TrainingConfig
 from cryoal.data.labels import Field, Label, MicrographLabels, Origin, Verdict
 from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.learner.folds import NO_FOLD, fold_maps
-from cryoal.model.patches import LabelMaps, label_maps
+from cryoal.model.label_maps import LabelMaps, label_maps
 
 SHAPE = (80, 120)
 SCALE = 2.0

@@ -14,7 +14,8 @@ from cryoal.learner.centring import Centring
 from cryoal.learner.held_out import HeldOut, judge_held_out
 from cryoal.learner.progress import Progress, last_value
 from cryoal.model.calibration import Calibration
-from cryoal.model.patches import LabelMaps, TrainingImage
+from cryoal.model.label_maps import LabelMaps
+from cryoal.model.patches import TrainingImage
 from cryoal.model.scoring import ScoreMaps
 
 SHAPE = (100, 200)

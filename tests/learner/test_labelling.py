@@ -1,5 +1,6 @@
 """Importing labels: what is new is added once, and what the expert said since stays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,38 @@ def test_wishes_that_contradict_each_other(project: Project) -> None:
         with pytest.raises(OptionError):
             import_labels(project, LabelImport((truth(project),), **wish))
     assert read_journal(project.layout.labels) == []
+
+
+def classed(project: Project, *rows: tuple[float, float, int]) -> Path:
+    """A coordinate file of micrograph a_01 with classes."""
+    columns = zip(("rlnCoordinateX", "rlnCoordinateY", "rlnClassNumber"), zip(*rows, strict=True), strict=True)
+    path = project.root / "mine" / "a_01.star"
+    star.write(path, {"": {name: list(values) for name, values in columns}})
+    return path
+
+
+def numbers(project: Project) -> list[int]:
+    return [p.class_number for p in project.labels()[KEY].labels]
+
+
+def test_classes_come_from_the_file_or_from_the_order(project: Project) -> None:
+    path = classed(project, (100, 100, 2), (200, 100, -999), (300, 100, 7))
+    import_labels(project, LabelImport((path,)))
+    assert numbers(project) == [2, 0, 7]  # below 0 is RELION's mark for none
+    import_labels(project, LabelImport((path,), class_text="3"))
+    assert numbers(project) == [3, 3, 3]
+    assert not import_labels(project, LabelImport((picks(project, (100, 100)),))).added  # says nothing of a class
+    assert numbers(project) == [3, 3, 3]
+
+
+def test_a_class_is_called_by_its_name(tmp_path: Path) -> None:
+    project = new_workspace(tmp_path)
+    project = replace(project, settings=replace(project.settings, classes=("open", "closed"), junk=("ice", "closed")))
+    import_labels(project, LabelImport((picks(project, (100, 100)),), class_text="closed"))
+    import_labels(project, LabelImport((picks(project, (200, 100)),), Verdict.REJECTED, class_text="ice"))
+    assert sorted((p.verdict, p.class_number) for p in project.labels()[KEY].labels) == [
+        (Verdict.PARTICLE, 2),
+        (Verdict.REJECTED, 1),
+    ]
+    with pytest.raises(OptionError, match="--class: 'ice' is not known; give a number from 1 up or one of open, clo"):
+        import_labels(project, LabelImport((picks(project, (300, 100)),), class_text="ice"))

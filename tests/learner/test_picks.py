@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryoal.data.classes import Classes
 from cryoal.data.labels import Field
 from cryoal.data.picks import Picks
 from cryoal.errors import OptionError, WorkspaceError
@@ -141,3 +142,13 @@ def test_a_kill_while_picks_are_put_in_place_leaves_the_old_or_the_new(
 def test_impossible_wishes(project: Project, wish: dict[str, float]) -> None:
     with pytest.raises(OptionError):
         result_of(pick(project, **wish))
+
+
+def test_a_pick_has_its_most_probable_class_and_the_expert_the_last_word(project: Project) -> None:
+    candidates = [(100, 100, 0.9, 0.8, 0.2), (200, 100, 0.9, 0.1, 0.9), (300, 100, 0.9, 0.1, 0.9)]
+    publish_round(project, {A: candidates}, Classes((4, 7)))
+    say(project, A, label(202, 100, number=4), label(301, 101), label(50, 300))
+    _, found = picked(project, threshold=0.5)
+    classes = dict(zip(zip(found[A].x, found[A].y, strict=True), found[A].class_number, strict=True))
+    # the committee's; the expert's own; the candidate's where the expert gave none; none where there is no candidate
+    assert classes == {(100, 100): 4, (202, 100): 4, (301, 101): 7, (50, 300): 0}

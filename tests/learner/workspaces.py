@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cryoal.config import Config, NetworkConfig, TrainingConfig
+from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.data.labels import Field, Label, Origin, Verdict
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import NewWorkspace, Project, create
@@ -58,12 +59,18 @@ def teach(project: Project, key: str = "Micrographs/a_01") -> None:
     say(project, key, *said)
 
 
-def publish_round(project: Project, candidates: dict[str, list[tuple[float, float, float]]]) -> None:
-    """Publish a round that proposes x, y and probability, and scored only the micrographs named."""
+def publish_round(
+    project: Project, candidates: dict[str, list[tuple[float, ...]]], classes: Classes = NO_CLASSES
+) -> None:
+    """Publish a round that proposes x, y and probability, and scored only the micrographs named.
+
+    With classes the candidates are sure of the L that each row goes on with.
+    """
     with next_round(project.layout, RoundInfo(2, 0, {})) as making:
         for key, rows in candidates.items():
-            values = np.array(rows, np.float32).reshape(-1, 3)
+            values = np.array(rows, np.float32).reshape(-1, 3 + classes.n_logits)
+            given = np.stack([values[:, 3:]] * 2)
             p = values[:, 2]
             members = np.stack([np.clip(p - 0.05, 0, 1), np.clip(p + 0.05, 0, 1)])
             embedding = np.tile(values[:, :2] / 400, (1, 4)).astype(np.float16)
-            write_candidates(making, key, ScoredMicrograph(values[:, :2], members, p, embedding))
+            write_candidates(making, key, ScoredMicrograph(values[:, :2], members, p, embedding, classes, given))

@@ -4,11 +4,14 @@ import numpy as np
 import torch
 
 from cryoal.config import NetworkConfig, TrainingConfig
+from cryoal.data.classes import NO_CLASSES
 from cryoal.data.labels import Label, MicrographLabels, Origin, Verdict
 from cryoal.data.micrograph import ScaledMicrograph
+from cryoal.model.class_labels import class_labels
 from cryoal.model.committee import Member
+from cryoal.model.label_maps import label_maps
 from cryoal.model.network import PickerNetwork
-from cryoal.model.patches import TrainingImage, label_maps
+from cryoal.model.patches import TrainingImage
 
 SIZE = 20  # pixels per diameter
 SMALL = NetworkConfig(channels=8, deep_channels=8, dilations=(1,))
@@ -26,6 +29,12 @@ def noise(shape, seed=0):
 
 def blobs(shape, count, seed):
     """Bright discs and as many rings, which are junk, in noise and a diameter apart; the centres of the discs."""
+    scaled, discs, _ = blobs_and_rings(shape, count, seed)
+    return scaled, discs
+
+
+def blobs_and_rings(shape, count, seed):
+    """The same with the centres of the rings, too."""
     rng = np.random.default_rng(seed)
     xy = np.empty((0, 2))
     while len(xy) < 2 * count:
@@ -35,17 +44,19 @@ def blobs(shape, count, seed):
     yy, xx = np.indices(shape)
     r = np.stack([np.hypot(xx - x, yy - y) for x, y in xy])
     signal = 3 * np.exp(-(r[:count] ** 2) / 50).sum(0) + 3 * np.exp(-((r[count:] - 7) ** 2) / 8).sum(0)
-    return make_scaled(signal + rng.standard_normal(shape)), xy[:count]
+    return make_scaled(signal + rng.standard_normal(shape)), xy[:count], xy[count:]
 
 
-def particles(xy, origin=Origin.COMPLETE, verdict=Verdict.PARTICLE):
-    return tuple(Label(float(x), float(y), verdict, origin) for x, y in xy)
+def particles(xy, origin=Origin.COMPLETE, verdict=Verdict.PARTICLE, number=0):
+    return tuple(Label(float(x), float(y), verdict, origin, number) for x, y in xy)
 
 
-def training_image(scaled, labels, folds=None, config=None):
-    maps = label_maps(scaled, labels, SIZE, config or TrainingConfig())
+def training_image(scaled, labels, folds=None, config=None, classes=NO_CLASSES):
+    config = config or TrainingConfig()
+    maps = label_maps(scaled, labels, SIZE, config)
+    classed = class_labels(scaled, labels, maps, classes, SIZE, config) if classes else None
     folds = np.full(scaled.pixels.shape, -1, np.int16) if folds is None else folds
-    return TrainingImage.build(scaled, maps, folds)
+    return TrainingImage.build(scaled, maps, folds, classed)
 
 
 def complete_image(shape=(160, 170), count=10, seed=0, folds=None):
@@ -53,11 +64,11 @@ def complete_image(shape=(160, 170), count=10, seed=0, folds=None):
     return training_image(scaled, MicrographLabels(particles(xy), complete=True), folds)
 
 
-def make_network(seed=0, config=SMALL):
+def make_network(seed=0, config=SMALL, classes=NO_CLASSES):
     """Random weights, and normalisation with statistics that are not the trivial ones; scores vary by about 1."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = PickerNetwork(config)
+        network = PickerNetwork(config, classes)
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.3)
@@ -68,8 +79,8 @@ def make_network(seed=0, config=SMALL):
     return network.eval()
 
 
-def make_members(count=3, config=SMALL):
-    return [Member(make_network(seed, config), 0.1 * seed) for seed in range(count)]
+def make_members(count=3, config=SMALL, classes=NO_CLASSES):
+    return [Member(make_network(seed, config, classes), 0.1 * seed) for seed in range(count)]
 
 
 def disc(x, y, radius, shape):

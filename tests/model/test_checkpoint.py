@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from cryoal.config import NetworkConfig
+from cryoal.data.classes import Classes
 from cryoal.errors import FileError, FileFormatError
 from cryoal.model.checkpoint import FORMAT_VERSION, load_members, save_members
 from cryoal.model.committee import Committee, Member
@@ -169,3 +170,16 @@ def test_cannot_write(tmp_path):
     (tmp_path / "members").write_text("a file where the folder should be")
     with pytest.raises(FileError, match="members: cannot write the committee"):
         save_members(make_members(1), tmp_path / "members")
+
+
+def test_the_classes_come_back(tmp_path):
+    classes = Classes((2, 5), (1,))
+    save_members(make_members(2, classes=classes), tmp_path)
+    committee = Committee(load_members(tmp_path), torch.device("cpu"))
+    assert committee.classes == classes
+    maps = [
+        score(Committee(some, torch.device("cpu")), noise((40, 44)), 4096).class_logits
+        for some in (make_members(2, classes=classes), committee.members)
+    ]
+    assert maps[0].shape == (2, 4, 10, 11)
+    assert np.array_equal(*maps)

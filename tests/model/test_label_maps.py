@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cryoal.config import TrainingConfig
 from cryoal.data.labels import Field, MicrographLabels, Origin, Verdict
-from cryoal.model.patches import at, label_maps
+from cryoal.model.label_maps import at, label_maps
 from tests.model.simulated import SIZE, disc, gaussians, make_scaled, noise, particles
 
 CONFIG = TrainingConfig()

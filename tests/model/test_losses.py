@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoal.model.losses import known_loss, non_negative_risk, picker_loss
+from cryoal.data.classes import Classes
+from cryoal.model.losses import class_loss, known_loss, non_negative_risk, picker_loss
 from cryoal.model.patches import Batch
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -152,3 +153,29 @@ def test_nothing_known_or_unlabelled_is_no_loss():
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
+
+
+def naive_class_loss(logits, place, classes):
+    """Pixel by pixel."""
+    n, known = len(classes.particles), {"particle": [], "plain": [], "junk": []}
+    for b, y, x in np.ndindex(place.shape):
+        index = place[b, y, x] - 1
+        if index < 0:
+            continue
+        group = slice(0, n) if index < n else slice(n, None)
+        z = logits[b, group, y, x]
+        entropy = math.log(sum(math.exp(one) for one in z)) - z[index if index < n else index - n]
+        known["particle" if index < n else "plain" if index == n else "junk"].append(entropy)
+    mean = {name: sum(some) / len(some) if some else 0.0 for name, some in known.items()}
+    return mean["particle"] + (mean["plain"] + mean["junk"]) / 2
+
+
+@given(SEEDS, st.sampled_from([Classes((1, 2)), Classes((1, 2, 3), (1, 2)), Classes((), (4,))]), st.integers(0, 9))
+def test_the_loss_of_classes_against_a_loop(seed, classes, most):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (2, classes.n_logits, 3, 4))
+    place = rng.integers(0, min(most, classes.n_logits) + 1, (2, 3, 4))
+    found = class_loss(torch.from_numpy(logits).requires_grad_(), torch.from_numpy(place), classes)
+    assert found.item() == pytest.approx(naive_class_loss(logits, place, classes), abs=1e-9)
+    if (place > 0).any():
+        found.backward()

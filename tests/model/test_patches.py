@@ -8,9 +8,11 @@ import torch
 from scipy import ndimage
 
 from cryoal.config import TrainingConfig
+from cryoal.data.classes import Classes
 from cryoal.data.labels import Field, MicrographLabels, Origin
 from cryoal.errors import LabelError
-from cryoal.model.patches import PatchSampler, label_maps
+from cryoal.model.label_maps import label_maps
+from cryoal.model.patches import PatchSampler
 from tests.model.simulated import SIZE, complete_image, disc, gaussians, make_scaled, noise, particles, training_image
 
 CONFIG = TrainingConfig()
@@ -180,3 +182,23 @@ def test_nothing_to_learn_from():
     ):
         with pytest.raises(LabelError, match="label particles"):
             PatchSampler([training_image(scaled, labels, folds)], held_out, SIZE, CONFIG)
+
+
+def test_a_class_stays_on_its_particle_and_is_not_learnt_where_it_is_held_out():
+    xy = np.array([(40.0, 45.0), (100.3, 60.7), (70.5, 110.2), (130.0, 120.0)])
+    labels = MicrographLabels(particles(xy[:2], number=1) + particles(xy[2:], number=2), complete=True)
+    config = replace(PLAIN, max_scale_change=0.2, batch=30)
+    folds = np.zeros((150, 170), np.int16)
+    folds[:80] = 1
+    for held_out, learnt in ((None, {0, 1, 2}), (1, {0, 2}), (0, {0, 1})):
+        image = training_image(make_scaled(gaussians(xy, folds.shape)), labels, folds, config, Classes((1, 2)))
+        batch = PatchSampler([image], held_out, SIZE, config).draw(np.random.default_rng(0))
+        assert batch.place.shape == (30, *(side // 4 for side in batch.image.shape[2:]))
+        assert set(batch.place.unique().tolist()) == learnt
+        radius, sigma = config.answer_radius_diameters * SIZE, config.target_sigma_diameters * SIZE
+        target = batch.image[:, 0, 1::4, 1::4]  # the image is its own target
+        for distance, is_inside in ((radius / 1.2 - 1, True), (radius * 1.2 + 1, False)):
+            level = np.exp(-(distance**2) / (2 * sigma**2))
+            near, classed = target > level, batch.place > 0
+            known = batch.known[:, 0, 1::4, 1::4] > 0
+            assert bool((classed[near & known] if is_inside else ~classed[~near]).all())

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from cryoal.data.classes import Classes
 from cryoal.model.committee import Committee
 from cryoal.model.scoring import score
 from tests.model.simulated import SMALL, make_members, make_scaled, noise
@@ -93,3 +94,20 @@ def test_the_micrograph_is_not_modified(committee):
     before = scaled.pixels.copy()
     score(committee, scaled, 64, 1.0)
     assert np.array_equal(scaled.pixels, before)
+
+
+def test_logits_of_classes_have_no_seams_and_are_read_at_a_quarter_of_the_scale():
+    committee = Committee(make_members(classes=Classes((1, 2), (1,))), CPU)
+    scaled = noise((131, 80))
+    whole, tiled = score(committee, scaled, 4096), score(committee, scaled, 64)
+    assert whole.class_logits.shape == (3, 4, 33, 20)
+    assert np.abs(tiled.class_logits - whole.class_logits).max() < 1e-4
+    assert whole.class_logits.std() > 0.1
+    at = whole.class_logits_at(np.array([[21.5, 41.5], [79.0, 130.0]]))
+    assert at.shape == (3, 2, 4)
+    np.testing.assert_array_equal(at[:, 0], whole.class_logits[:, :, 10, 5])
+    np.testing.assert_array_equal(at[:, 1], whole.class_logits[:, :, 32, 19])
+
+
+def test_without_classes_there_are_none(committee):
+    assert score(committee, noise((40, 44)), 4096).class_logits_at(np.zeros((5, 2))).shape == (3, 5, 0)

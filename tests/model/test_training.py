@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from cryoal.config import PickingConfig, TrainingConfig
-from cryoal.data.labels import MicrographLabels, Origin
+from cryoal.data.classes import Classes
+from cryoal.data.labels import MicrographLabels, Origin, Verdict
 from cryoal.errors import DeviceError, LabelError
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import match
@@ -20,7 +21,17 @@ from cryoal.model.patches import PatchSampler
 from cryoal.model.scoring import score
 from cryoal.model.training import MemberTask, TrainingProgress, number_of_steps, train_members
 from cryoal.picking.proposals import propose
-from tests.model.simulated import SIZE, SMALL, blobs, complete_image, make_network, noise, particles, training_image
+from tests.model.simulated import (
+    SIZE,
+    SMALL,
+    blobs,
+    blobs_and_rings,
+    complete_image,
+    make_network,
+    noise,
+    particles,
+    training_image,
+)
 
 CPU = torch.device("cpu")
 CONFIG = TrainingConfig(batch=4, crop_diameters=3.0)
@@ -186,3 +197,41 @@ def test_scores_mean_the_share_in_the_images_not_in_the_batches(image):
     assert abs(means[1] - share) < abs(means[0] - share)
     # Soft targets that are certain were not shifted by the weight: the correction goes a little too far.
     assert share / 4 < means[1] < 2 * share
+
+
+def classed_image(seed, classes):
+    """Discs are class 1, rings are class 2; or discs are particles and rings are junk."""
+    scaled, discs, rings = blobs_and_rings((160, 170), 10, seed)
+    verdict = Verdict.PARTICLE if classes.particles else Verdict.REJECTED
+    said = particles(discs, number=1) + particles(rings, verdict=verdict, number=2 if classes.particles else 1)
+    return training_image(scaled, MicrographLabels(said, complete=True), classes=classes), discs, rings
+
+
+@pytest.mark.parametrize("classes", [Classes((1, 2)), Classes((), (1,))])
+def test_classes_are_learnt(classes):
+    image, _, _ = classed_image(0, classes)
+    members = run([MemberTask([image], None, 80, 1, classes=classes)])[-1]
+    committee = Committee([Member(members[0].network, members[0].prior_shift_logit)], CPU)
+    other, discs, rings = classed_image(1, classes)
+    maps = score(committee, other.scaled, 4096)
+    called = maps.class_logits_at(np.concatenate([discs, rings]))[0].argmax(axis=1)
+    if classes.particles:
+        assert (called == np.repeat([0, 1], 10)).mean() >= 0.9
+    else:
+        assert (called[10:] == 1).mean() >= 0.9
+        plain = np.argwhere(other.place[0, 0].numpy() == 1)[::50, ::-1].astype(float)
+        assert (maps.class_logits_at(plain)[0].argmax(axis=1) == 0).mean() >= 0.8
+
+
+def test_classes_leave_detection_as_it_is_without_them_to_the_bit():
+    classes = Classes((1, 2))
+    image, _, _ = classed_image(0, classes)
+    with_branch = run([MemberTask([image], None, 12, 1, classes=classes)])[-1][0]
+    bare = training_image(image.scaled, MicrographLabels(complete=True))
+    bare = replace(bare, maps=image.maps, stack=image.stack)
+    without = run([MemberTask([bare], None, 12, 1)])[-1][0]
+    assert without.network.class_branch is None
+    first, second = with_branch.network.state_dict(), without.network.state_dict()
+    assert {name.split(".")[0] for name in set(first) - set(second)} == {"class_branch"}
+    assert all(torch.equal(first[name], second[name]) for name in second)
+    assert with_branch.prior_shift_logit == without.prior_shift_logit

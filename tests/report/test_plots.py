@@ -10,7 +10,14 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from cryoal.errors import ArrayError, FileError
-from cryoal.report.plots import JudgedPicks, class_averages_figure, learning_curve_figure, picks_figure, save
+from cryoal.report.plots import (
+    JudgedPicks,
+    class_averages_figure,
+    classes_figure,
+    learning_curve_figure,
+    picks_figure,
+    save,
+)
 
 PICKS = np.array([[10.0, 20.0], [50.0, 50.0], [90.0, 10.0]])
 TRUTH = np.array([[11.0, 20.0], [88.0, 12.0], [70.0, 70.0]])
@@ -91,3 +98,17 @@ def test_pyplot_is_never_imported():
     code = "import sys, cryoal.report.plots; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_each_class_has_a_colour_and_a_shape():
+    by_class = {"open": PICKS[:2], "closed": PICKS[2:]}
+    figure = classes_figure(np.eye(120), by_class, 20.0, 4.0)
+    (axes,) = figure.axes
+    marks = [line for line in axes.lines if line.get_marker() in ("o", "s") and line.get_markeredgewidth() < 2]
+    drawn = {line.get_marker(): line.get_xydata() for line in marks}
+    np.testing.assert_array_equal(drawn["o"], PICKS[:2])
+    np.testing.assert_array_equal(drawn["s"], PICKS[2:])
+    assert len({to_hex(line.get_markeredgecolor()) for line in marks}) == 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["2 open", "1 closed"]
+    with pytest.raises(ArrayError, match="6 classes, there are colours for 5"):
+        classes_figure(np.eye(120), dict.fromkeys("abcdef", PICKS), 20.0, 4.0)

@@ -6,7 +6,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist, pdist
 
 from cryoal.errors import OptionError
-from cryoal.simulation.junk import Junk, add_junk
+from cryoal.simulation.junk import Junk, JunkKind, add_junk
 from cryoal.simulation.micrographs import MicrographSettings, simulate_micrograph
 from cryoal.simulation.optics import Detector, Optics, contrast_transfer
 from cryoal.simulation.specimen import Ice, Slab, Species, ice_thickness, place_particles
@@ -167,3 +167,17 @@ def test_bad_settings_are_refused(changes):
         replace(BOTH, **changes)
     with pytest.raises(OptionError, match="coverage"):
         Species(RING, -0.1)
+
+
+def test_junk_is_marked_by_kind_where_it_is():
+    everything = Junk(ice_crystals=6, ethane_patches=3, aggregates=4, carbon_reach=0.4)
+    species = (Species(build_volume("globular", 100.0, np.random.default_rng(0)), 0.1),)
+    settings = MicrographSettings((400, 480), 5.0, species, junk=everything)
+    one = simulate_micrograph(settings, np.random.default_rng(4))
+    marks = one.junk_picks
+    assert set(marks.class_number) == set(JunkKind)
+    nearest = np.rint(marks.xy).astype(int)
+    on_junk = one.junk[nearest[:, 1], nearest[:, 0]]
+    assert on_junk[marks.class_number != JunkKind.AGGREGATE].all()  # a heap may be open in its middle
+    assert nearest.min() >= 0
+    assert (nearest < (480, 400)).all()

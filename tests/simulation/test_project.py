@@ -93,3 +93,13 @@ def test_sample_data_is_complete(recipe, sample_data):
         assert x.max() <= nx - 0.5
         assert y.min() >= -0.5
         assert y.max() <= ny - 0.5
+
+
+def test_several_wanted_species_and_junk_carry_their_numbers(tmp_path):
+    micrograph = simulated(1)
+    write_project(tmp_path, [("a", micrograph)], Optics(), 110.0, wanted=(1, 2), junk=True)
+    truth = star.read(tmp_path / "truth" / "a.star")[""]
+    assert list(truth["rlnClassNumber"].astype(int)) == list(micrograph.picks.class_number)
+    assert {1, 2} <= set(micrograph.picks.class_number)
+    junk = star.read(tmp_path / "junk" / "a.star")[""]
+    assert list(junk["rlnClassNumber"].astype(int)) == list(micrograph.junk_picks.class_number)

@@ -3,20 +3,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.errors import ArrayError, FileError, FileFormatError
+from cryoal.model.class_calibration import ClassCalibration
 from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates, read_pool, write_candidates
 from cryoal.workspace.layout import RoundLayout
 
 KEY = "Micrographs/a.b"
 
 
-def scored(n: int, k: int = 5, d: int = 16, seed: int = 0) -> ScoredMicrograph:
+def scored(n: int, k: int = 5, d: int = 16, seed: int = 0, classes: Classes = NO_CLASSES) -> ScoredMicrograph:
     rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (k, n, classes.n_logits)).astype(np.float32)
     return ScoredMicrograph(
         rng.uniform(0, 4096, (n, 2)).astype(np.float32),
         rng.random((k, n), np.float32),
         rng.random(n, np.float32),
         rng.normal(size=(n, d)).astype(np.float16),
+        classes,
+        ClassCalibration()(logits, classes).astype(np.float32),
     )
 
 
@@ -87,3 +92,36 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     good = scored(3)
     with pytest.raises(ArrayError, match=r"must be \(N, 2\)"):
         ScoredMicrograph(good.xy[:2], good.member_probability, good.probability, good.embedding)
+
+
+@pytest.mark.parametrize("classes", [Classes((2, 11)), Classes((), (3,)), Classes((1, 2, 3), (1, 2))])
+@pytest.mark.parametrize("n", [0, 7])
+def test_class_probabilities_come_back_and_fill_the_pool(tmp_path: Path, classes: Classes, n: int) -> None:
+    layout, written = RoundLayout(tmp_path, 1), scored(n, 12, 4, classes=classes)
+    write_candidates(layout, "a", written)
+    write_candidates(layout, "b", scored(3, 12, 4, seed=1, classes=classes))
+    read = read_candidates(layout, "a")
+    assert read.classes == classes
+    np.testing.assert_array_equal(read.member_conditional, written.member_conditional)
+    np.testing.assert_array_equal(read.member_probability, written.member_probability)
+    pool = read_pool(layout, ["a", "b"])
+    assert (pool.classes, pool.n_particle_classes) == (classes, classes.n_particles)
+    assert pool.probability.shape == (12, n + 3, classes.n_classes)
+    particles = pool.probability[:, :n, 1 : 1 + classes.n_particles].sum(axis=2)
+    np.testing.assert_allclose(particles, written.member_probability, atol=1e-6)
+    assert pool.select(np.array([0, 2])).classes == classes
+
+
+def test_the_class_number_is_that_of_the_largest_mean() -> None:
+    one = scored(50, classes=Classes((4, 9), (1,)))
+    wanted = np.where(one.member_conditional[..., 0].sum(0) >= one.member_conditional[..., 1].sum(0), 4, 9)
+    assert one.class_number.tolist() == wanted.tolist()
+    assert set(one.class_number) == {4, 9}
+    assert scored(3, classes=Classes((), (1,))).class_number.tolist() == [0, 0, 0]
+
+
+def test_class_probabilities_that_do_not_fit_are_refused() -> None:
+    good = scored(3, classes=Classes((1, 2)))
+    parts = (good.xy, good.member_probability, good.probability, good.embedding)
+    with pytest.raises(ArrayError, match="L = 3"):
+        ScoredMicrograph(*parts, Classes((1, 2, 3)), good.member_conditional)

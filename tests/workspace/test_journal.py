@@ -102,3 +102,13 @@ def test_no_journal_is_an_empty_one_and_a_folder_is_an_error(tmp_path: Path) -> 
     assert read_journal(tmp_path / "labels.jsonl") == []
     with pytest.raises(FileError, match="cannot be read"):
         read_journal(tmp_path)
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, True, "2", None])
+def test_a_class_is_a_whole_number_from_0_up(tmp_path: Path, number: object) -> None:
+    path = tmp_path / "labels.jsonl"
+    append_decisions(path, [Decision(Label(1, 2, Verdict.PARTICLE, Origin.ANSWER, 3), "a")])
+    assert read_journal(path)[0].what.class_number == 3  # type: ignore[union-attr]
+    path.write_text(path.read_text().replace('"class": 3', f'"class": {json.dumps(number)}'))
+    with pytest.raises(FileFormatError, match=r"line 1: .*class is .*whole number from 0 up"):
+        read_journal(path)

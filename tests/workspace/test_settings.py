@@ -84,3 +84,31 @@ def test_a_folder_that_is_no_workspace_says_how_to_make_one(tmp_path: Path) -> N
 def test_a_diameter_that_cannot_be_is_refused(diameter: float) -> None:
     with pytest.raises(OptionError, match="diameter_angstrom"):
         Settings(diameter, "*.mrc", "..")
+
+
+def test_names_of_classes_are_kept_and_optional(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    named = Settings(120, "*.mrc", "..", classes=("open", "half closed"), junk=("ice",))
+    write_settings(layout, named)
+    assert 'classes = ["open", "half closed"]\n' in layout.settings.read_text()
+    assert read_settings(layout) == named
+    write_settings(layout, Settings(120, "*.mrc", ".."))
+    assert "classes" not in layout.settings.read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('classes = "open"', "classes is 'open'; a list of names"),
+        ('classes = ["open", "open"]', "classes: 'open' among .*different names"),
+        ("junk = [1, 2]", "junk: 1 among"),
+        ('junk = ["2"]', "no numbers"),
+        ('junk = [" "]', "junk: ' ' among"),
+        (f"classes = {[f'c{i}' for i in range(9)]}", "9 names are too many; give 8 at most"),
+    ],
+)
+def test_names_that_cannot_be_told_apart_are_refused(tmp_path: Path, line: str, words: str) -> None:
+    layout = Layout(tmp_path)
+    layout.settings.write_text(GOOD + line + "\n")
+    with pytest.raises(WorkspaceError, match=words):
+        read_settings(layout)

@@ -1,0 +1,102 @@
+"""What is known where: the labels of one micrograph drawn at its scaled pixels."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoal.config import TrainingConfig
+from cryoal.data.labels import MicrographLabels, Origin, Verdict
+from cryoal.data.micrograph import ScaledMicrograph
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMaps:
+    """What the labels of one micrograph say of each scaled pixel.
+
+    Attributes
+    ----------
+    target : float32 array, shape (my, mx)
+        A Gaussian of height 1 at each particle; the larger where they meet.
+    known : bool array, shape (my, mx)
+        Where `target` is the whole truth.
+    unlabelled : bool array, shape (my, mx)
+        Where there may be particles beside the marked ones (imported positives).
+    judged : bool array, shape (my, mx)
+        The part of `known` that came from judging the image: not the discs around imported positives, which hold
+        no background by construction.
+    particles : float64 array, shape (N, 2)
+        (x, y) of the particles, scaled pixels.
+    """
+
+    target: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    unlabelled: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+    particles: NDArray[np.float64]
+
+
+def label_maps(
+    scaled: ScaledMicrograph, labels: MicrographLabels, pixels_per_diameter: int, config: TrainingConfig
+) -> LabelMaps:
+    """Draw the labels of one micrograph.
+
+    Complete fields are known but for a rim, where a particle just outside would show; a single answer is known in a
+    disc; what is unsure is known nowhere.
+    """
+    shape, sigma = scaled.pixels.shape, config.target_sigma_diameters * pixels_per_diameter
+    radius = config.answer_radius_diameters * pixels_per_diameter
+    particles = scaled.to_scaled(labels.xy(Verdict.PARTICLE))
+    rejected = scaled.to_scaled(labels.xy(Verdict.REJECTED))
+    unsure = scaled.to_scaled(labels.xy(Verdict.UNSURE))
+    known = np.full(shape, labels.complete)
+    for square in labels.fields:
+        corners = scaled.to_scaled(np.array([[square.x, square.y], [square.x + square.size, square.y + square.size]]))
+        (x0, y0), (x1, y1) = np.round(corners).astype(int)
+        rim = round(sigma)
+        known[max(y0 + rim, 0) : max(y1 - rim, 0), max(x0 + rim, 0) : max(x1 - rim, 0)] = True
+    imported = scaled.to_scaled(labels.xy(Verdict.PARTICLE, Origin.IMPORT))
+    judged_ones = scaled.to_scaled(labels.xy(Verdict.PARTICLE, Origin.ANSWER, Origin.COMPLETE))
+    sure = scaled.valid & ~discs(shape, unsure, radius)
+    judged = sure & (known | discs(shape, judged_ones, radius) | discs(shape, rejected, radius))
+    known = judged | (sure & discs(shape, imported, radius))
+    unlabelled = sure & ~known & (labels.positives_only)
+    return LabelMaps(gaussians(shape, particles, sigma), known, unlabelled, judged, particles)
+
+
+def at(mask: NDArray[np.bool_], xy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Value of a map at each (x, y), shape (N,); False outside it."""
+    x, y = np.round(xy).astype(int).T.reshape(2, -1)
+    inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
+    value: NDArray[np.bool_] = inside & mask[np.where(inside, y, 0), np.where(inside, x, 0)]
+    return value
+
+
+def discs(shape: tuple[int, ...], xy: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
+    """Union of discs."""
+    mask = np.zeros(shape, dtype=bool)
+    for window, distance2 in _windows(shape, xy, radius):
+        mask[window] |= distance2 <= radius**2
+    return mask
+
+
+def gaussians(shape: tuple[int, ...], xy: NDArray[np.float64], sigma: float) -> NDArray[np.float32]:
+    """Pixelwise maximum of Gaussians of height 1."""
+    image = np.zeros(shape, dtype=np.float32)
+    for window, distance2 in _windows(shape, xy, 4 * sigma):
+        np.maximum(image[window], np.exp(-distance2 / (2 * sigma**2)), out=image[window], casting="same_kind")
+    return image
+
+
+def _windows(
+    shape: tuple[int, ...], xy: NDArray[np.float64], reach: float
+) -> "list[tuple[tuple[slice, slice], NDArray[np.float64]]]":
+    """For each centre the window it reaches and the squared distances in it."""
+    out = []
+    for x, y in xy:
+        rows = slice(max(math.floor(y - reach), 0), max(min(math.ceil(y + reach) + 1, shape[0]), 0))
+        columns = slice(max(math.floor(x - reach), 0), max(min(math.ceil(x + reach) + 1, shape[1]), 0))
+        dy, dx = np.arange(rows.start, rows.stop) - y, np.arange(columns.start, columns.stop) - x
+        out.append(((rows, columns), dy[:, None] ** 2 + dx[None] ** 2))
+    return out
