@@ -17,7 +17,8 @@ from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.learner.progress import Progress
 from cryoal.model.checkpoint import save_members
 from cryoal.model.committee import Member
-from cryoal.model.patches import LabelMaps, TrainingImage, label_maps
+from cryoal.model.label_maps import LabelMaps, label_maps
+from cryoal.model.patches import TrainingImage
 from cryoal.model.training import MemberTask, train_members
 from cryoal.preprocess.pipeline import prepare
 from cryoal.simulation.junk import Junk
