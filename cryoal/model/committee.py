@@ -87,9 +87,9 @@ class Committee:
         rows, classes, features = [], [], None
         for member, network, masks in zip(self.members, self._networks, self._masks, strict=True):
             on_device = None if masks is None else (masks[0].to(self.device), masks[1].to(self.device))
-            logits, seen, of_classes = network.with_classes(image, on_device)
+            logits, seen = network(image, on_device)
             rows.append(logits[0, 0] + member.prior_shift_logit)
-            classes.append(of_classes[0])
+            classes.append(network.class_logits(image, on_device)[0])
             features = seen[0] if features is None else features
         assert features is not None
         return torch.stack(rows), features, torch.stack(classes)

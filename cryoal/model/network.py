@@ -49,18 +49,20 @@ class _Residual(nn.Module):
 
 
 class _ClassBranch(nn.Module):
-    """Classes at a quarter of the scale, from the fine features, which it takes as they are."""
+    """Classes at a quarter of the scale, from the image itself: detection's weights are neither used nor changed."""
 
     def __init__(self, config: NetworkConfig, n_logits: int) -> None:
         super().__init__()
-        deep = config.deep_channels
-        self.down = _ConvNorm(config.channels, deep, stride=2)
+        wide, deep = config.channels, config.deep_channels
+        self.stem = _ConvNorm(1, wide, size=5, stride=2)
+        self.skip = _Residual(wide, 1)
+        self.down = _ConvNorm(wide, deep, stride=2)
         self.trunk = nn.Sequential(*(_Residual(deep, dilation) for dilation in config.dilations))
         self.head = nn.Conv2d(deep, n_logits, 1)
 
-    def forward(self, fine: Tensor, masks: tuple[Tensor, Tensor] | None) -> Tensor:
-        # Detection is not to suffer: what is learnt about classes stops here.
-        deep = self.trunk(functional.relu(self.down(fine.detach())))
+    def forward(self, x: Tensor, masks: tuple[Tensor, Tensor] | None) -> Tensor:
+        fine = self.skip(functional.relu(self.stem(x)))
+        deep = self.trunk(functional.relu(self.down(fine)))
         out: Tensor = self.head(deep if masks is None else deep * masks[0])
         return out
 
@@ -76,7 +78,7 @@ class PickerNetwork(nn.Module):
     ----------
     config : NetworkConfig
     classes : Classes
-        What the branch for classes tells apart; there is none without classes. No gradient of it reaches the rest.
+        What the branch for classes tells apart; there is none without classes.
     """
 
     def __init__(self, config: NetworkConfig, classes: Classes = NO_CLASSES) -> None:
@@ -122,38 +124,28 @@ class PickerNetwork(nn.Module):
         features : Tensor, shape (B, channels, H/2, W/2)
             What the head sees.
         """
-        features, _ = self._features(x, masks)
-        return self._scores(features), features
-
-    def with_classes(self, x: Tensor, masks: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Score images, and tell classes apart.
-
-        Parameters and the first two returns as of `forward`.
-
-        Returns
-        -------
-        logits, features : Tensor
-        class_logits : Tensor, shape (B, L, H/4, W/4)
-            L is 0 without classes; see `Classes`.
-        """
-        features, fine = self._features(x, masks)
-        if self.class_branch is None:
-            return self._scores(features), features, fine[:, :0, ::2, ::2]
-        return self._scores(features), features, self.class_branch(fine, masks)
-
-    def _features(self, x: Tensor, masks: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-        """What the head sees, and the fine features of the skip connection."""
         fine = self.skip(functional.relu(self.stem(x)))
         deep = self.trunk(functional.relu(self.down(fine)))
         if masks is not None:
             deep = deep * masks[0]
         wide = functional.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
         features = functional.relu(self.up(torch.cat([wide, fine], dim=1)))
-        return (features if masks is None else features * masks[1]), fine
+        if masks is not None:
+            features = features * masks[1]
+        return functional.pixel_shuffle(self.head(features), 2), features
 
-    def _scores(self, features: Tensor) -> Tensor:
-        """The head's four outputs as 2×2 pixels."""
-        return functional.pixel_shuffle(self.head(features), 2)
+    def class_logits(self, x: Tensor, masks: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Tell classes apart in images; parameters as of `forward`.
+
+        Returns
+        -------
+        Tensor, shape (B, L, H/4, W/4)
+            L is 0 without classes; see `Classes`.
+        """
+        if self.class_branch is None:
+            return x[:, :0, ::STRIDE_PX, ::STRIDE_PX]
+        logits: Tensor = self.class_branch(x, masks)
+        return logits
 
     def for_scoring(self) -> "PickerNetwork":
         """A copy in evaluation mode with its normalisation folded in."""

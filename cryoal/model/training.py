@@ -197,10 +197,11 @@ class _MemberRun:
             if self.stop.is_set():
                 raise Interrupted("training was stopped")
             batch = sampler.draw(rng).to(self.device)
-            logits, _, of_classes = network.with_classes(batch.image, self._dropout(network, rng))
+            masks = self._dropout(network, rng)
+            logits, _ = network(batch.image, masks)
             loss = picker_loss(logits, batch, config.particle_weight, self.task.unlabelled_prior)
             if batch.place is not None:
-                loss = loss + class_loss(of_classes, batch.place, self.task.classes)
+                loss = loss + class_loss(network.class_logits(batch.image, masks), batch.place, self.task.classes)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

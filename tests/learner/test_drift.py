@@ -11,8 +11,9 @@ from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.learner.drift import embedding_alignment
 from cryoal.model.checkpoint import save_members
 from cryoal.model.committee import Member
+from cryoal.model.label_maps import LabelMaps
 from cryoal.model.network import PickerNetwork
-from cryoal.model.patches import LabelMaps, TrainingImage
+from cryoal.model.patches import TrainingImage
 from cryoal.workspace.layout import RoundLayout
 
 CPU = torch.device("cpu")
