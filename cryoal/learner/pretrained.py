@@ -7,13 +7,10 @@ from cryoal.io.durable import write_atomic
 from cryoal.learner.centring import Centring
 from cryoal.learner.project import Project
 from cryoal.learner.training import count_labels
-from cryoal.model.calibration import Calibration
 from cryoal.model.checkpoint import save_members
-from cryoal.model.pretrained import pretrained_members
+from cryoal.model.pretrained import pretrained_calibration, pretrained_members
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import PRETRAINED, RoundInfo, next_round
-
-NOTE = "not calibrated: no labels yet, the committee has only seen simulated micrographs"
 
 
 def publish_pretrained(project: Project) -> None:
@@ -35,6 +32,6 @@ def publish_pretrained(project: Project) -> None:
     )
     with writer_lock(project.layout.rounds_lock, "cryoal score"), next_round(project.layout, info) as making:
         save_members(members, making.members)
-        write_atomic(making.calibration, json.dumps(Calibration(note=NOTE).to_dict(), indent=1) + "\n")
+        write_atomic(making.calibration, json.dumps(pretrained_calibration().to_dict(), indent=1) + "\n")
         write_atomic(making.centring, Centring().to_json())
         write_atomic(making.metrics, "{}\n")

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from cryoal.model.committee import Member
 from cryoal.model.devices import device_named
 from cryoal.model.label_maps import label_maps
 from cryoal.model.patches import TrainingImage
-from cryoal.model.pretrained import pretrained_members
+from cryoal.model.pretrained import pretrained_calibration, pretrained_members
 from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, share_of_start, train_members
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import PRETRAINED, SCRATCH, RoundInfo, next_round, published_rounds
@@ -95,7 +96,8 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
         members = _members(trained, config.training, seed)
         without = {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}
         held_out = yield from judge_held_out(images, without, config, on, random_fields)
-        calibration = held_out.choose(choose_calibration)
+        shipped = pretrained_calibration() if tasks[0].start is not None else None
+        calibration = held_out.choose(partial(choose_calibration, otherwise=shipped))
         centring = estimate_centring(held_out.offset_diameters)
         metrics = held_out.metrics(calibration, centring) | held_out.of_classes.metrics(classes)
         earlier = published_rounds(project.layout)

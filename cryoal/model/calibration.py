@@ -1,7 +1,7 @@
 """From logits to probabilities that mean what they say; no torch."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,7 +69,9 @@ class Calibration:
             raise OptionError(f"calibration: {error!r} in {dict(values)}; train again to write it anew") from error
 
 
-def choose_calibration(logits: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Calibration:
+def choose_calibration(
+    logits: ArrayLike, y: ArrayLike, groups: ArrayLike, otherwise: Calibration | None = None
+) -> Calibration:
     """Choose no calibration, a temperature or Platt scaling by the likelihood of left-out groups.
 
     Parameters
@@ -80,11 +82,13 @@ def choose_calibration(logits: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Ca
         1 for particle, 0 for background.
     groups : array, shape (N,)
         Micrograph of each label: labels of one micrograph are never on both sides of a fold.
+    otherwise : Calibration, optional
+        To be used where labels are too few; by default the identity.
 
     Returns
     -------
     Calibration
-        The identity, with the reason in `note`, with fewer than ten positives or negatives or one group.
+        `otherwise`, with the reason in `note`, with fewer than ten positives or negatives or one group.
 
     Raises
     ------
@@ -98,15 +102,22 @@ def choose_calibration(logits: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Ca
         raise ArrayError(f"groups: shape {group.shape} for logits of shape {z.shape}, expected one for each")
     if min(counts) < MIN_LABELS_PER_CLASS:
         note = f"not calibrated: {counts[0]} positives and {counts[1]} negatives, {MIN_LABELS_PER_CLASS} of each needed"
-        return Calibration("identity", 1.0, 0.0, note, *counts)
+        return _without_labels(otherwise, note, counts)
     if np.unique(group).size < 2:
-        return Calibration("identity", 1.0, 0.0, "not calibrated: labels of one micrograph only", *counts)
+        return _without_labels(otherwise, "not calibrated: labels of one micrograph only", counts)
     z, label = checked_labels(z, label)
     losses = {method: _left_out_nll(fit, z, label, group) for method, fit in _METHODS.items()}
     method = min(losses, key=losses.__getitem__)
     slope, intercept = _METHODS[method](z, label)
     note = "left-out negative log likelihood: " + ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
     return Calibration(method, slope, intercept, note, *counts)
+
+
+def _without_labels(otherwise: Calibration | None, reason: str, counts: tuple[int, int]) -> Calibration:
+    """What is used where labels are too few, and why."""
+    if otherwise is None:
+        return Calibration("identity", 1.0, 0.0, reason, *counts)
+    return replace(otherwise, note=f"{reason}; {otherwise.note}", n_positive=counts[0], n_negative=counts[1])
 
 
 def _identity(z: FloatArray, label: FloatArray) -> tuple[float, float]:  # noqa: ARG001  the fits' signature

@@ -1,10 +1,15 @@
 """The committee that ships with the package, trained on simulated micrographs alone (see weights/README.md)."""
 
+import json
+from dataclasses import replace
 from importlib.resources import as_file, files
 
 from cryoal.config import NetworkConfig
+from cryoal.model.calibration import Calibration
 from cryoal.model.checkpoint import load_members
 from cryoal.model.committee import Member
+
+NOTE = "calibrated on simulated micrographs only"
 
 
 def pretrained_members(network: NetworkConfig) -> list[Member]:
@@ -18,3 +23,9 @@ def pretrained_members(network: NetworkConfig) -> list[Member]:
     with as_file(files("cryoal.model") / "weights") as folder:
         members = load_members(folder)
     return members if members[0].network.config == network else []
+
+
+def pretrained_calibration() -> Calibration:
+    """Fitted to simulated micrographs that the members did not learn from: better than none on a new collection."""
+    text = (files("cryoal.model") / "weights" / "calibration.json").read_text(encoding="utf-8")
+    return replace(Calibration.from_dict(json.loads(text)), note=NOTE, n_positive=0, n_negative=0)

@@ -1,5 +1,6 @@
 """Training of the committee that ships with the package, on nothing but simulated micrographs."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,10 @@ from scipy import ndimage
 from cryoal.config import Config
 from cryoal.data.labels import Label, MicrographLabels, Origin, Verdict
 from cryoal.data.micrograph import ScaledMicrograph
+from cryoal.io.durable import write_atomic
+from cryoal.learner.held_out import judge_held_out
 from cryoal.learner.progress import Progress
+from cryoal.model.calibration import choose_calibration
 from cryoal.model.checkpoint import save_members
 from cryoal.model.committee import Member
 from cryoal.model.label_maps import LabelMaps, label_maps
@@ -30,6 +34,7 @@ from cryoal.simulation.volumes import Volume, build_volume
 _SIDE_PX = 720
 _PIXELS_PER_DIAMETER = 30  # finer than the network sees, so that contrast transfer is not aliased into its pixels
 _SHAPE_SHARES = {"globular": 0.45, "barrel": 0.25, "rod": 0.1, "shell": 0.2}
+_CALIBRATED_ON = 100  # micrographs
 _MAX_EXTRA_NOISE = 2.0  # simulated contrast, over the noise at the network's scale, is better than many real sets'
 
 
@@ -118,6 +123,9 @@ def pretrain(
         else:
             yield Progress("training", report.done, report.total)
     save_members(trained, out)
+    judges = {fold: [one] for fold, one in enumerate(trained)}
+    judged = yield from judge_held_out(images[:_CALIBRATED_ON], judges, config, torch.device("cpu"))
+    write_atomic(out / "calibration.json", json.dumps(judged.choose(choose_calibration).to_dict(), indent=1) + "\n")
     yield trained
 
 
