@@ -23,7 +23,7 @@ def test_shipped_members_are_five_and_differ():
     members = pretrained_members(NetworkConfig())
     assert len(members) == TrainingConfig().members
     image = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 1, 64, 64)).astype(np.float32))
-    logits, _ = Committee(members, CPU)(image)
+    logits, _, _ = Committee(members, CPU)(image)
     apart = torch.cdist(logits.flatten(1), logits.flatten(1))
     assert (apart[~torch.eye(5, dtype=torch.bool)] > 1).all()
 
