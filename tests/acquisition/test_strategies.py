@@ -203,7 +203,7 @@ WITHOUT_EMBEDDING = {
 }
 
 
-@pytest.mark.parametrize("name", set(STRATEGIES) - set(WITHOUT_PROBABILITY))
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - set(WITHOUT_PROBABILITY)))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.5])
 def test_probabilities_that_are_none_are_never_asked_by(name, value):
     pool = make_pool()
@@ -212,7 +212,7 @@ def test_probabilities_that_are_none_are_never_asked_by(name, value):
         choose_candidates(frozen(pool), get_strategy(name), 5, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", set(STRATEGIES) - WITHOUT_EMBEDDING)
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - WITHOUT_EMBEDDING))
 def test_embeddings_that_are_not_finite_are_never_asked_by(name):
     pool = make_pool()
     pool.embedding[:] = np.nan
@@ -220,7 +220,7 @@ def test_embeddings_that_are_not_finite_are_never_asked_by(name):
         choose_candidates(frozen(pool), get_strategy(name), 5, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", set(STRATEGIES) - set(WITHOUT_PROBABILITY))
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - set(WITHOUT_PROBABILITY)))
 def test_a_single_class_is_refused(name):
     pool = make_pool()
     one = CandidatePool(pool.micrographs, pool.micrograph, pool.xy, pool.probability[:, :, 1:], pool.embedding)
