@@ -1,5 +1,7 @@
 """What napari reads, writes and offers through the manifest, and what it is told of broken files."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mrcfile
@@ -18,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POINTS_YX = np.array([[10.0, 20.0], [30.5, 40.25], [55.0, 5.0]])
 
 
-@pytest.mark.parametrize("suffix", [".star", ".box", ".cbox", ".csv", ".txt"])
+@pytest.mark.parametrize("suffix", [".star", ".box", ".cbox", ".csv", ".txt", ".json", ".pos"])
 def test_points_written_by_napari_are_read_again(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"mic{suffix}"
     assert write_points(str(path), POINTS_YX, {"size": 20.0}) == [str(path)]
@@ -102,3 +104,12 @@ def test_the_manifest_is_valid_and_points_at_what_is_there() -> None:
     npe2 = pytest.importorskip("npe2", reason="napari is not installed")
     manifest = npe2.PluginManifest.from_file(ROOT / "napari_plugin" / "napari.yaml")
     manifest.validate_imports()
+
+
+def test_npe2_finds_nothing_to_object_to() -> None:
+    pytest.importorskip("npe2", reason="napari is not installed")
+    command = [sys.executable, "-m", "npe2", "validate", str(ROOT / "napari_plugin" / "napari.yaml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "valid" in done.stdout
+    assert "cryoal" in done.stdout
