@@ -122,7 +122,7 @@ def measure(bench: Bench, project: Path, diameter_angstrom: float) -> None:
 
     window, dock = bench.window, bench.window.dock
     bench.tell("the machine at the start", load())
-    dock.start.micrographs.setText(str(project / "Micrographs"))
+    dock.start.micrographs.setText("Micrographs")
     dock.start.diameter.setValue(diameter_angstrom)
     window.until(lambda: "Micrographs: " in dock.start._message.text(), SECONDS)
     dock.start.folder.setText("work")
