@@ -95,6 +95,7 @@ def stratified_selector(within: BatchSelector, share: float = 0.5) -> BatchSelec
         quotas = [*even_quota(foreground, [members.size for members in classes]), rest]
         return _of_strata([*classes, background], quotas, within, scores, pool, rng)
 
+    select.__doc__ = f"Half from p̄ ≥ {FOREGROUND}, evenly over the classes, half from below; in each: {within.__doc__}"
     return select
 
 
@@ -106,7 +107,6 @@ def class_selector(within: BatchSelector) -> BatchSelector:
         classes = [np.flatnonzero(winner == c) for c in range(1, 1 + pool.n_particle_classes)]
         return _of_strata(classes, even_quota(n, [len(one) for one in classes]), within, scores, pool, rng)
 
-    select.__doc__ = f"Half from p̄ ≥ {FOREGROUND}, evenly over the classes, half from below; in each: {within.__doc__}"
     return select
 
 

@@ -71,7 +71,7 @@ def template(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         making.calibration.write_text(json.dumps(Calibration().to_dict()))
         making.centring.write_text(Centring().to_json())
         making.metrics.write_text(json.dumps({"best_f1": 0.8, "average_precision": 0.85, "ece_after": 0.04}))
-    no_cold_start = Config(query=QueryConfig(cold_start_labels=0))
+    no_cold_start = Config(query=QueryConfig(strategy="bald", cold_start_labels=0))
     ask_fields(replace(project, config=no_cold_start), n=FIELDS)
     return root
 
