@@ -81,6 +81,17 @@ class Controller:
         """Call the target, or what is selected in the gallery, unsure."""
         self._judge(Verdict.UNSURE)
 
+    def accept_as(self, class_number: int) -> None:
+        """Accept the target, or the selection, as a particle of a class, which what is clicked has from now on."""
+        if class_number <= len(self.document.project.settings.classes):
+            self.document.class_number = class_number
+            self._judge(Verdict.PARTICLE, class_number)
+
+    def reject_as(self, kind: int) -> None:
+        """Reject the target, or the selection, as a kind of junk."""
+        if kind <= len(self.document.project.settings.junk):
+            self._judge(Verdict.REJECTED, kind)
+
     def accept_shown(self) -> None:
         """Accept all proposals on the canvas."""
         self.do(lambda: self.document.judge_inside(*self.scene.visible_box(), Verdict.PARTICLE))
@@ -119,7 +130,9 @@ class Controller:
         place, diameter_px = self.document.place, self.document.diameter_px()
         if place.micrograph != self._shown_key:
             self._show_image(place.micrograph)
-        self.scene.show_marks(self.document.marks(), diameter_px)
+        marks = self.document.marks()
+        self.scene.show_marks(marks, diameter_px)
+        self.scene.show_classes(marks, diameter_px, len(self.document.project.settings.classes))
         self.scene.show_circles(self.circles, self.rejected)
         self.scene.show_target(place.target if self.circles else None, diameter_px)
         self.scene.show_field(place.field, diameter_px)
@@ -151,7 +164,9 @@ class Controller:
         if place.left is not None:
             return "Enter: the field you left is finished  ·  F D S: go on here"
         if place.target is not None:
-            return "F accept  D reject  S unsure  ·  click to add  ·  H help"
+            classes = document.project.settings.classes
+            accept = f"1 to {len(classes)} accept as class" if classes else "F accept"
+            return f"{accept}  D reject  S unsure  ·  click to add  ·  H help"
         questions = document.questions
         if place.field is not None and not questions.is_finished(place.field):
             first = "click what was missed" if document.is_scored else "click the particles in the frame"
@@ -249,13 +264,13 @@ class Controller:
         elif not moved and not modifiers and button == 2:
             self.do(lambda: document.reject_at(start))
 
-    def _judge(self, verdict: Verdict) -> None:
+    def _judge(self, verdict: Verdict, class_number: int | None = None) -> None:
         """Judge the selection as one step where there are several, else the target."""
         selected = self.selection()
         if len(selected) > 1:
-            self.do(lambda: self.document.judge_all(selected, verdict))
+            self.do(lambda: self.document.judge_all(selected, verdict, class_number))
         else:
-            self.do(lambda: self.document.judge(verdict))
+            self.do(lambda: self.document.judge(verdict, class_number))
 
     def counts(self) -> dict[str, int]:
         """What is labelled, and what is to do in the query."""

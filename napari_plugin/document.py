@@ -16,14 +16,12 @@ from cryoal.learner.project import Project
 from cryoal.model.thresholds import threshold_for_expected_f1
 from cryoal.workspace.journal import CompleteField, CompleteMicrograph, Retraction, What
 from napari_plugin.ledger import Ledger, Step
-from napari_plugin.marks import Marks, State, marks_of
+from napari_plugin.marks import NOT_REJECTED, Marks, State, marks_of
 from napari_plugin.newest_round import NewestRound
 from napari_plugin.places import Bookmark, Place, read_bookmark, write_bookmark
 from napari_plugin.questions import Questions
 
 _LONGEST_SECONDS = 60.0
-_ALL = tuple(State)
-_NOT_REJECTED = tuple(state for state in State if state != State.REJECTED)
 _OPEN = (State.PROPOSED, State.ASKED)
 
 
@@ -41,6 +39,8 @@ class Document:
         The queue of the newest round.
     threshold : float
         Proposals from this probability up are shown, and exported.
+    class_number : int
+        Of particles that are added, and of those accepted of which the committee does not tell the class; 0 for none.
     round_number : int
         0 before the first round.
 
@@ -60,6 +60,7 @@ class Document:
         self.ledger = Ledger(project.layout.labels, project.answer_reach_px)
         self.place = Place(self.keys[0])
         self._moved = time.monotonic()
+        self.class_number = 0
         self.reload()
         self._resume()
 
@@ -140,17 +141,17 @@ class Document:
         """Make a proposal of the present micrograph the target."""
         self.place = Place(self.place.micrograph, self.place.field, xy)
 
-    def judge(self, verdict: Verdict) -> bool:
+    def judge(self, verdict: Verdict, class_number: int | None = None) -> bool:
         """Judge the target and go to the next one, which may be in the next field; whether anything was decided."""
         if self.place.target is None:
             self.next_field(open_only=True)
             return False
-        label = Label(*self.place.target, verdict, Origin.ANSWER)
+        label = self._label(self.place.target, verdict, class_number)
         return self._do(self.place.micrograph, [label], go_on=True)
 
-    def judge_all(self, xy: Iterable[Sequence[float]], verdict: Verdict) -> bool:
+    def judge_all(self, xy: Iterable[Sequence[float]], verdict: Verdict, class_number: int | None = None) -> bool:
         """Judge positions as one step."""
-        rows: list[What] = [Label(float(x), float(y), verdict, Origin.ANSWER) for x, y in xy]
+        rows: list[What] = [self._label(one, verdict, class_number) for one in xy]
         return self._do(self.place.micrograph, rows)
 
     def click(self, xy: tuple[float, float]) -> bool:
@@ -158,8 +159,7 @@ class Document:
         if not self.is_inside(xy):
             return False
         marks = self.marks()
-        hit = marks.nearest(xy, self.diameter_px() / 2, *_NOT_REJECTED)
-        hit = hit if hit is not None else marks.nearest(xy, 0.3 * self.diameter_px(), State.REJECTED)
+        hit = marks.clicked(xy, self.diameter_px())
         if hit is None:
             return self.judge_all([xy], Verdict.PARTICLE)
         if marks.of(State.ACCEPTED, State.ADDED)[hit]:
@@ -169,22 +169,19 @@ class Document:
     def reject_at(self, xy: tuple[float, float]) -> bool:
         """Reject what lies under a position."""
         marks = self.marks()
-        hit = marks.nearest(xy, self.diameter_px() / 2, *_NOT_REJECTED)
+        hit = marks.nearest(xy, self.diameter_px() / 2, *NOT_REJECTED)
         return hit is not None and self.judge_all([marks.xy[hit]], Verdict.REJECTED)
 
     def judge_inside(self, x: tuple[float, float], y: tuple[float, float], verdict: Verdict) -> bool:
         """Judge, as one step, what lies in a rectangle: to accept, the proposals; to reject, all that is not yet."""
         marks = self.marks()
-        states = (
-            [State.PROPOSED, State.ASKED] if verdict == Verdict.PARTICLE else [s for s in _ALL if s != State.REJECTED]
-        )
-        inside = (marks.xy >= (min(x), min(y))).all(axis=1) & (marks.xy <= (max(x), max(y))).all(axis=1)
-        return self.judge_all(marks.xy[inside & marks.of(*states)], verdict)
+        states = _OPEN if verdict == Verdict.PARTICLE else NOT_REJECTED
+        return self.judge_all(marks.xy[marks.inside(x, y) & marks.of(*states)], verdict)
 
     def move(self, start: tuple[float, float], end: tuple[float, float]) -> bool:
         """Move what lies under a position: it is a particle at the new one."""
         marks = self.marks()
-        hit = marks.nearest(start, self.diameter_px() / 2, *_ALL)
+        hit = marks.nearest(start, self.diameter_px() / 2, *State)
         if hit is None or not self.is_inside(end):
             return False
         whats: list[What] = []
@@ -192,7 +189,7 @@ class Document:
             decision = self.ledger.decision_of(self.place.micrograph, label)
             if (label.x, label.y) == tuple(marks.xy[hit]) and decision is not None:
                 whats.append(Retraction(decision.id))
-        whats.append(Label(float(end[0]), float(end[1]), Verdict.PARTICLE, Origin.ANSWER))
+        whats.append(self._label(end, Verdict.PARTICLE, int(marks.class_number[hit])))
         return self._do(self.place.micrograph, whats)
 
     def finish_field(self) -> bool:
@@ -244,6 +241,14 @@ class Document:
             self.place = replace(self.place, left=left if left != self.place.field else None)
         step.before, step.after = before, self.place
         return True
+
+    def _label(self, xy: Sequence[float], verdict: Verdict, class_number: int | None) -> Label:
+        """An answer; without a class, a particle has the one that is drawn there, else the one chosen last."""
+        x, y = float(xy[0]), float(xy[1])
+        if class_number is None:
+            drawn = self._round.class_at(self.place.micrograph, (x, y), 0.3 * self.diameter_px())
+            class_number = (drawn or self.class_number) if verdict == Verdict.PARTICLE else 0
+        return Label(x, y, verdict, Origin.ANSWER, class_number)
 
     def _kept_target(self) -> tuple[float, float] | None:
         """The target, or where it is judged the nearest to it that is not."""

@@ -14,7 +14,7 @@ class Key:
     keys : tuple of str
         In Qt's words; the first is the one to learn.
     help : str
-        One line for the expert.
+        One line for the expert; empty where another key's says it.
     """
 
     action: str
@@ -38,7 +38,11 @@ KEYS = (
     Key("toggle_circles", ("Q",), "circles on or off"),
     Key("toggle_gallery", ("G",), "gallery of crops"),
     Key("toggle_help", ("H",), "this help"),
-    Key("", ("1", "Delete"), "nothing: napari would delete points"),
+    Key("accept_as_1", ("1",), "to 8: accept as that class, where the workspace has classes"),
+    *(Key(f"accept_as_{i}", (str(i),), "") for i in range(2, 9)),
+    Key("reject_as_1", ("Alt+1",), "to 8: reject as that kind of junk, where the workspace has any"),
+    *(Key(f"reject_as_{i}", (f"Alt+{i}",), "") for i in range(2, 9)),
+    Key("", ("Delete",), ""),  # napari would delete points
 )
 """Every key."""
 
@@ -55,7 +59,7 @@ MOUSE = (
 
 def help_rows() -> list[tuple[str, str]]:
     """Gesture and meaning, keys first."""
-    return [(" or ".join(key.keys), key.help) for key in KEYS if key.action] + list(MOUSE)
+    return [(" or ".join(key.keys), key.help) for key in KEYS if key.help] + list(MOUSE)
 
 
 def markdown() -> str:

@@ -72,6 +72,11 @@ class Ledger:
         """Labels by verdict over all micrographs."""
         return Counter(label.verdict for known in self._labels.values() for label in known.labels)
 
+    def classes(self) -> Counter[int]:
+        """Particles by class over all micrographs."""
+        known = (label for one in self._labels.values() for label in one.labels)
+        return Counter(label.class_number for label in known if label.verdict == Verdict.PARTICLE)
+
     def last(self) -> Decision | None:
         """The newest decision that holds and is not a retraction."""
         holding = not_retracted(self._of[self._done[-1].micrograph]) if self._done else []

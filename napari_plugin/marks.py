@@ -28,6 +28,9 @@ class State(StrEnum):
     UNSURE = "unsure"
 
 
+NOT_REJECTED = tuple(state for state in State if state != State.REJECTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """Positions of one micrograph.
@@ -39,11 +42,14 @@ class Marks:
     state : str array, shape (N,)
     score : float64 array, shape (N,)
         The committee's probability; NaN where it proposed nothing.
+    class_number : int64 array, shape (N,)
+        As labelled; of proposals as the committee sees it; 0 for none.
     """
 
     xy: NDArray[np.float64]
     state: NDArray[np.str_]
     score: NDArray[np.float64]
+    class_number: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.xy)
@@ -60,6 +66,16 @@ class Marks:
         distance = np.hypot(*(self.xy[index] - xy).T)
         best = int(distance.argmin())
         return int(index[best]) if distance[best] <= radius_px else None
+
+    def clicked(self, xy: tuple[float, float], diameter_px: float) -> int | None:
+        """Index of the circle under a position, or else of a rejected one's cross."""
+        hit = self.nearest(xy, diameter_px / 2, *NOT_REJECTED)
+        return hit if hit is not None else self.nearest(xy, _SAME_DIAMETERS * diameter_px, State.REJECTED)
+
+    def inside(self, x: tuple[float, float], y: tuple[float, float]) -> NDArray[np.bool_]:
+        """Which are in a rectangle."""
+        low, high = (min(x), min(y)), (max(x), max(y))
+        return np.asarray((self.xy >= low).all(axis=1) & (self.xy <= high).all(axis=1), np.bool_)
 
 
 def marks_of(
@@ -86,6 +102,7 @@ def marks_of(
     """
     proposed = np.empty((0, 2)) if scored is None else scored.xy.astype(np.float64)
     score = np.empty(0) if scored is None else scored.probability.astype(np.float64)
+    number = np.empty(0, np.int64) if scored is None else scored.class_number
     label_xy = np.array([(one.x, one.y) for one in labels.labels], dtype=np.float64).reshape(-1, 2)
     near, label_score = _nearest_score(label_xy, proposed, score, _SAME_DIAMETERS * diameter_px)
     words = {Verdict.REJECTED: State.REJECTED, Verdict.UNSURE: State.UNSURE, Verdict.PARTICLE: State.ACCEPTED}
@@ -100,6 +117,7 @@ def marks_of(
         np.concatenate([label_xy, proposed[shown]]),
         np.array([*states, *np.where(score[shown] >= threshold, State.PROPOSED, State.ASKED)], dtype=np.str_),
         np.concatenate([label_score, score[shown]]),
+        np.concatenate([np.array([one.class_number for one in labels.labels], np.int64), number[shown]]),
     )
 
 

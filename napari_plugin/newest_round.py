@@ -58,6 +58,15 @@ class NewestRound:
         """Whether the round has scored a micrograph."""
         return self._layout is not None and is_scored(self._layout, key)
 
+    def class_at(self, key: str, xy: tuple[float, float], radius_px: float) -> int:
+        """The class that the committee sees at a position; 0 where it tells none."""
+        scored = self.candidates(key)
+        if scored is None or not len(scored):
+            return 0
+        distance = np.hypot(*(scored.xy - xy).T)
+        best = int(distance.argmin())
+        return int(scored.class_number[best]) if distance[best] <= radius_px else 0
+
     def _read(self, key: str) -> ScoredMicrograph | None:
         """Candidates of a micrograph; None where it is not scored."""
         if self._layout is None or not is_scored(self._layout, key):

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 YELLOW, CYAN, VERMILLION, WHITE = "#F0E442", "#00C8FF", "#D55E00", "#FFFFFF"
+CLASS_SIGNS = (
+    ("disc", "●", "#56B4E9"),
+    ("triangle_up", "▲", "#E69F00"),
+    ("square", "■", "#009E73"),
+    ("star", "★", "#CC79A7"),
+    ("diamond", "◆", "#FFFFFF"),
+    ("cross", "✚", "#0072B2"),
+    ("hbar", "▬", "#F0E442"),
+    ("vbar", "▮", "#D55E00"),
+)
+"""Of the first, second, … class: napari's symbol, the same in text, colour."""
+_SIGN_DIAMETERS = 0.2
 _TURN = np.linspace(0, 2 * np.pi, 49)
 _TICKS = np.deg2rad([0, 90, 180, 270])
 
@@ -88,6 +100,7 @@ class Scene:
             for name, color, opacity in (("field", WHITE, 0.55), ("target", WHITE, 1.0))
         }
         self._points = {style.name: self._add_points(style) for style in STYLES}
+        self._signs: list[Any] = []
         viewer.layers.move(viewer.layers.index(self._lines["target"]), len(viewer.layers))
         self.activate()
 
@@ -99,7 +112,7 @@ class Scene:
     @property
     def is_whole(self) -> bool:
         """Whether the viewer still has all our layers."""
-        ours = [self.image, *self._lines.values(), *self._points.values()]
+        ours = [self.image, *self._lines.values(), *self._points.values(), *self._signs]
         return all(layer in self._viewer.layers for layer in ours)
 
     def show_image(self, shown: Shown, bin_px: int) -> None:
@@ -128,9 +141,25 @@ class Scene:
         """Show a micrograph with proposals and nothing else."""
         self.show_image(image.low_pass, image.bin)
         proposed = np.full(len(xy), State.PROPOSED.value)
-        self.show_marks(Marks(xy, proposed, np.full(len(xy), np.nan)), diameter_px)
+        marks = Marks(xy, proposed, np.full(len(xy), np.nan), np.zeros(len(xy), np.int64))
+        self.show_marks(marks, diameter_px)
+        self.show_classes(marks, diameter_px, 0)
         self.show_target(None, diameter_px)
         self.show_field(None, diameter_px)
+
+    def show_classes(self, marks: Marks, diameter_px: float, number: int) -> None:
+        """Put each particle's sign of its class on top of its circle; no layer is made where there are no classes."""
+        for i in range(len(self._signs), number):
+            symbol, _, color = CLASS_SIGNS[i]
+            sign = Style(f"class {i + 1}", (), symbol, color, _SIGN_DIAMETERS, 0.0, face=True)
+            self._signs.append(self._add_points(sign))
+            self.activate()
+        is_particle = ~marks.of(State.REJECTED, State.UNSURE)
+        for i, layer in enumerate(self._signs, start=1):
+            at = marks.xy[is_particle & (marks.class_number == i)] - (0, diameter_px / 2)
+            layer.current_size = _SIGN_DIAMETERS * diameter_px
+            layer.data = to_world(at)
+            layer.size = _SIGN_DIAMETERS * diameter_px
 
     def show_target(self, target: tuple[float, float] | None, diameter_px: float) -> None:
         """Draw the ring with ticks around the target."""
@@ -153,6 +182,8 @@ class Scene:
             wanted = visible and (rejected or name != "rejected")
             if layer.visible != wanted:  # napari redraws all even where nothing changes
                 layer.visible = wanted
+        for layer in self._signs:
+            layer.visible = visible
 
     def visible_box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Smallest and largest x and y on the canvas, original pixels; the whole image before it is drawn."""

@@ -1,5 +1,6 @@
 """The review page: counts, why this field, the score slider, views, gallery, and below them the round."""
 
+import html
 from collections.abc import Callable
 
 from napari.settings import get_plugin_settings
@@ -10,8 +11,9 @@ from cryoal.data.candidates import QueriedField
 from cryoal.errors import UserError
 from cryoal.workspace.journal import RANDOM
 from napari_plugin.controller import Controller
+from napari_plugin.document import Document
 from napari_plugin.keys import help_rows
-from napari_plugin.scene import CYAN, VERMILLION, WHITE, YELLOW
+from napari_plugin.scene import CLASS_SIGNS, CYAN, VERMILLION, WHITE, YELLOW
 from napari_plugin.widgets.bar import Bar
 from napari_plugin.widgets.gallery import Gallery
 from napari_plugin.widgets.histogram import ScoreSlider
@@ -94,7 +96,11 @@ class Review(QWidget):
             "toggle_gallery": self._gallery_box.toggle,
             "toggle_help": lambda: self._help.setVisible(not self._help.isVisible()),
         }
-        own[action]()
+        number = action.rpartition("_")[2]
+        if number.isdigit():
+            (controller.accept_as if action.startswith("accept") else controller.reject_as)(int(number))
+        else:
+            own[action]()
 
     def show_state(self) -> None:
         """Follow the controller."""
@@ -104,6 +110,7 @@ class Review(QWidget):
         judged, total = document.questions.progress(document.threshold)
         fields, finished = len(document.questions.queue), document.questions.finished
         told = f"{finished} of {fields} fields finished" + (f"  ·  {judged} of {total} judged" if total else "")
+        self._classes.setText(_legend(document))
         self._progress.show_progress(judged if total else finished, total or fields, told)
         queried = document.questions.queried(document.place.field)
         number = document.keys.index(document.place.micrograph) + 1
@@ -123,6 +130,7 @@ class Review(QWidget):
         """Micrograph, why, counts, progress."""
         head = QWidget()
         self._where, self._counts = QLabel(wordWrap=True), QLabel(wordWrap=True)
+        self._classes = QLabel(wordWrap=True, visible=bool(self._controller.document.project.settings.classes))
         self._progress = Bar()
         self.close_button = QPushButton("Close")
         self.close_button.clicked.connect(lambda _: self._leave())
@@ -133,6 +141,7 @@ class Review(QWidget):
         row.addWidget(self.close_button)
         layout.addLayout(row)
         layout.addWidget(self._counts)
+        layout.addWidget(self._classes)
         layout.addWidget(self._progress)
         return head
 
@@ -203,6 +212,17 @@ class Review(QWidget):
             self._controller.document.remember()
         except UserError as error:
             self.message.setText(str(error))
+
+
+def _legend(document: Document) -> str:
+    """Sign, key and name of each class, how many are labelled, and which one a click adds."""
+    numbers, names = document.ledger.classes(), document.project.settings.classes
+    told = []
+    for i, name in enumerate(names, start=1):
+        _, sign, color = CLASS_SIGNS[i - 1]
+        text = f'<span style="color:{color}">{sign}</span> {i} {html.escape(name)}: {numbers[i]}'
+        told.append(f"<b>{text}</b>" if i == document.class_number else text)
+    return "&nbsp; ".join(told)
 
 
 def _why(queried: QueriedField) -> str:

@@ -182,3 +182,45 @@ def test_candidates_outside_the_image_or_without_a_number_do_no_harm(project: Pr
     assert lines(workspace) == []
     controller.accept()
     assert len(lines(workspace)) == 1
+
+
+@pytest.fixture
+def of_classes(workspace: Path) -> Controller:
+    """A review of a workspace with two classes of particles and one kind of junk."""
+    with (workspace / "workspace.toml").open("a") as stream:
+        stream.write('classes = ["open", "closed"]\njunk = ["ice"]\n')
+    return reviewed(Project.open(workspace))
+
+
+def test_number_keys_accept_as_a_class_and_reject_as_junk(of_classes: Controller, workspace: Path) -> None:
+    of_classes.accept_as(2)
+    of_classes.reject_as(1)
+    of_classes.accept()  # the committee tells no class: that of the last key
+    of_classes.accept_as(3)  # there is none
+    of_classes.reject_as(2)
+    rows = [(row["verdict"], row["class"]) for row in lines(workspace)]
+    assert rows == [("particle", 2), ("rejected", 1), ("particle", 2)]
+    assert of_classes.document.ledger.classes() == {2: 2}
+
+
+def test_signs_of_classes_are_drawn_and_follow_a_move(of_classes: Controller) -> None:
+    document = of_classes.document
+    marks, diameter = document.marks(), document.diameter_px()
+    spot = tuple(map(float, marks.xy[marks.of(State.PROPOSED)][0]))
+    of_classes.do(lambda: document.judge_all([spot], Verdict.PARTICLE, 1))
+    sign = of_classes.viewer.layers["class 1"].data
+    assert sign[:, ::-1] == pytest.approx(np.array([spot]) - (0, diameter / 2))
+    of_classes.do(lambda: document.move(spot, (spot[0] + 9, spot[1])))
+    assert document.ledger.classes() == {1: 1}
+    assert of_classes.viewer.layers["class 1"].data[:, ::-1] == pytest.approx(
+        np.array([(spot[0] + 9, spot[1] - diameter / 2)])
+    )
+    assert len(of_classes.viewer.layers["class 2"].data) == 0
+    of_classes.toggle("circles")
+    assert not of_classes.viewer.layers["class 1"].visible
+
+
+def test_without_classes_no_layer_is_made_for_them(controller: Controller, workspace: Path) -> None:
+    assert not [layer.name for layer in controller.viewer.layers if layer.name.startswith("class")]
+    controller.accept_as(1)
+    assert lines(workspace) == []
