@@ -38,9 +38,9 @@ KEYS = (
     Key("toggle_circles", ("Q",), "circles on or off"),
     Key("toggle_gallery", ("G",), "gallery of crops"),
     Key("toggle_help", ("H",), "this help"),
-    Key("accept_as_1", ("1",), "to 8: accept as that class, where the workspace has classes"),
+    Key("accept_as_1", ("1",), "accept as class 1, and 2 to 8 alike, where the workspace has classes"),
     *(Key(f"accept_as_{i}", (str(i),), "") for i in range(2, 9)),
-    Key("reject_as_1", ("Alt+1",), "to 8: reject as that kind of junk, where the workspace has any"),
+    Key("reject_as_1", ("Alt+1",), "reject as junk of kind 1, and 2 to 8 alike, where the workspace has any"),
     *(Key(f"reject_as_{i}", (f"Alt+{i}",), "") for i in range(2, 9)),
     Key("", ("Delete",), ""),  # napari would delete points
 )
