@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryoal.config import Config
-from cryoal.errors import WorkspaceError
 from cryoal.io.formats import format_named
 from cryoal.learner.labelling import LabelImport, import_labels
+from cryoal.learner.opening import open_or_create
 from cryoal.learner.picks import Picked, check_wish, export, export_options, pick
 from cryoal.learner.progress import Progress, last_value
-from cryoal.learner.project import NewWorkspace, Project, create
+from cryoal.learner.project import NewWorkspace
 from cryoal.learner.scoring import ScoreOptions, score
 from cryoal.learner.status import is_learnt
 from cryoal.learner.training import count_labels, train
-from cryoal.workspace.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +69,7 @@ def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
     """
     format_named(job.format_name)
     check_wish(job.threshold, job.precision)
-    folder = job.workspace.folder
-    if Layout(folder).settings.exists():
-        project = Project.open(folder, config)
-        _check_same_job(project, job.workspace)
-    else:
-        project = yield from last_value(create(job.workspace, config))
+    project = yield from last_value(open_or_create(job.workspace, config))
     if job.labels is not None:
         import_labels(project, job.labels)
     counts = count_labels(project.labels())
@@ -86,17 +80,3 @@ def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
     written = export(project, job.format_name, job.out, export_options(project))
     aside = len(project.entries) - len(project.usable())
     yield JobDone(picked, tuple(written), aside)
-
-
-def _check_same_job(project: Project, asked: NewWorkspace) -> None:
-    """Refuse to go on with a workspace that was made for something else."""
-    made = project.settings
-    for name, before, now in (
-        ("--micrographs", made.source, asked.micrographs),
-        ("--diameter", made.diameter_angstrom, asked.diameter_angstrom),
-        ("--pixel-size", made.pixel_size_angstrom, asked.pixel_size_angstrom),
-    ):
-        if before != now:
-            raise WorkspaceError(
-                f"{asked.folder}: was made with {name} {before}, now it is {now}; give another --out, or delete it"
-            )

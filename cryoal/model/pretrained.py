@@ -1,5 +1,6 @@
 """The committee that ships with the package, trained on simulated micrographs alone (see weights/README.md)."""
 
+import hashlib
 import json
 from dataclasses import replace
 from importlib.resources import as_file, files
@@ -29,3 +30,12 @@ def pretrained_calibration() -> Calibration:
     """Fitted to simulated micrographs that the members did not learn from: better than none on a new collection."""
     text = (files("cryoal.model") / "weights" / "calibration.json").read_text(encoding="utf-8")
     return replace(Calibration.from_dict(json.loads(text)), note=NOTE, n_positive=0, n_negative=0)
+
+
+def weights_digest() -> str:
+    """SHA-256 of the shipped files: what depends on them must not be mixed with what came from others."""
+    digest = hashlib.sha256()
+    for file in sorted((files("cryoal.model") / "weights").iterdir(), key=lambda file: file.name):
+        if file.name.endswith((".safetensors", ".json")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

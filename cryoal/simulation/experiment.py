@@ -1,5 +1,6 @@
 """Many strategies against a simulated expert: paired runs, each of which becomes a file, so that all of it resumes."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -22,8 +23,10 @@ from cryoal.errors import OptionError
 from cryoal.io.durable import write_atomic
 from cryoal.io.formats import read_picks
 from cryoal.io.options import ImportOptions
+from cryoal.learner.opening import open_or_create
 from cryoal.learner.progress import Progress, last_value
-from cryoal.learner.project import NewWorkspace, Project, create
+from cryoal.learner.project import NewWorkspace, Project
+from cryoal.model.pretrained import weights_digest
 from cryoal.simulation.learning import FULL, FULL_TWICE, Step, Task, is_scaled, run, write_scaled
 from cryoal.simulation.oracle import Expert
 from cryoal.workspace.layout import Layout
@@ -100,7 +103,8 @@ class Experiment:
         """All that the outcome depends on beside strategy and seed, fit for JSON."""
         plain = {
             "micrographs": [entry.name for entry in self.entries],
-            "particles": sum(len(one) for one in self.truth.values()),
+            "truth": {key: hashlib.sha256(xy.tobytes()).hexdigest() for key, xy in self.truth.items()},
+            "weights": weights_digest(),
             "diameter_angstrom": self.settings.diameter_angstrom,
             "config": asdict(self.config),
             "expert": asdict(self.expert),
@@ -116,10 +120,7 @@ def open_truth(
     new: NewWorkspace, truth: Path, config: Config
 ) -> Iterator[Progress | tuple[Settings, dict[MicrographEntry, NDArray[np.float64]]]]:
     """List the micrographs that have a truth, the last value, with their centres; raises as `create`, `read_picks`."""
-    if Layout(new.folder).settings.exists():
-        project = Project.open(new.folder, config)
-    else:
-        project = yield from last_value(create(new, config))
+    project = yield from last_value(open_or_create(new, config))
     reading = ImportOptions(entries=project.entries, shapes=project.shapes)
     picks = read_picks([truth], reading)
     yield project.settings, {entry: picks[entry.key].xy for entry in project.entries if entry.key in picks}

@@ -1,5 +1,6 @@
 """Before anything is labelled: the committee that ships with the package."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from cryoal.evaluation.matching import match
 from cryoal.io.relion import read
 from cryoal.learner.asking import ask_fields
 from cryoal.learner.picks import pick
+from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.learner.scoring import score
 from cryoal.learner.status import advice
 from cryoal.workspace.candidates import read_candidates
-from cryoal.workspace.rounds import newest_round, read_info
+from cryoal.workspace.rounds import newest_round, published_rounds, read_info
 from tests.command_line import DIAMETER, new_project
 from tests.learner.workspaces import result_of
 
@@ -66,3 +68,13 @@ def test_another_network_cannot_be_the_shipped_one(tmp_path: Path) -> None:
     assert isinstance(project, Project)
     with pytest.raises(OptionError, match="another size"):
         result_of(score(project))
+
+
+def test_shards_that_start_together_make_one_round(tmp_path: Path) -> None:
+    root = new_project(tmp_path)
+    new = NewWorkspace(root / "ws", "micrographs.star", float(DIAMETER), particles_dark=True, root=root)
+    project = result_of(create(new, Config()))
+    assert isinstance(project, Project)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: publish_pretrained(project), range(3)))
+    assert [one.number for one in published_rounds(project.layout)] == [1]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cryoal.config import Config, NetworkConfig, TrainingConfig
-from cryoal.errors import OptionError
+from cryoal.errors import OptionError, WorkspaceError
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import NewWorkspace
 from cryoal.simulation.experiment import Experiment, open_truth, simulate
@@ -162,3 +162,20 @@ def test_killed_experiments_leave_no_workers(tmp_path):
             return
         time.sleep(0.05)
     raise AssertionError("the worker outlived its parent by ten seconds")
+
+
+def test_a_folder_of_other_micrographs_or_another_diameter_is_refused(tmp_path):
+    root = new_project(tmp_path)
+
+    def told(diameter):
+        return NewWorkspace(tmp_path / "ws", "micrographs.star", diameter, particles_dark=True, root=root)
+
+    list(open_truth(told(165.0), root / "truth", CONFIG))
+    list(open_truth(told(165.0), root / "truth", CONFIG))
+    with pytest.raises(WorkspaceError, match="--diameter 165"):
+        list(open_truth(told(150.0), root / "truth", CONFIG))
+
+
+def test_a_moved_truth_is_another_experiment(experiment):
+    moved = {key: xy + 1.0 for key, xy in experiment.truth.items()}
+    assert replace(experiment, truth=moved).describe() != experiment.describe()
