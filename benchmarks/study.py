@@ -22,7 +22,8 @@ from cryoal.io.durable import write_atomic
 from cryoal.learner.project import NewWorkspace
 from cryoal.report.plots import save
 from cryoal.report.strategies import markdown, strategies_figure, write_rows
-from cryoal.simulation.experiment import Experiment, open_truth, simulate
+from cryoal.simulation.design import Experiment
+from cryoal.simulation.experiment import open_truth, simulate
 from cryoal.simulation.junk import Junk
 from cryoal.simulation.micrographs import MicrographSettings, simulate_micrograph
 from cryoal.simulation.optics import Detector, Optics

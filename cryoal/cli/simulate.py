@@ -45,7 +45,8 @@ def command(
     from cryoal.learner.project import NewWorkspace
     from cryoal.report.plots import save
     from cryoal.report.strategies import HEADS, markdown, rows, strategies_figure, write_rows
-    from cryoal.simulation.experiment import Experiment, open_truth, simulate
+    from cryoal.simulation.design import Experiment
+    from cryoal.simulation.experiment import open_truth, simulate
     from cryoal.simulation.oracle import Expert
     from cryoal.simulation.outcome import outcome
 

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cryoal.io.durable import write_atomic
+from cryoal.report.plots import BLUE, GREEN, SKY, VERMILION
 from cryoal.simulation.learning import Step
-from cryoal.simulation.outcome import BASELINES, TARGET_SHARES, Outcome, StrategyOutcome
+from cryoal.simulation.outcome import BASELINES, SIGNIFICANT, TARGET_SHARES, Outcome, StrategyOutcome
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", SKY, "#000000")
 _LINES = ("-", "--", "-.", ":")
-_SIGNIFICANT = 0.05
 
 HEADS = (
     "strategy",
@@ -57,8 +57,8 @@ def markdown(found: Outcome) -> str:
         "95 % intervals; p by the exact sign-flip test, Holm's correction."
     )
     lines = [legend, ""]
-    lines += [f"**Not to be ranked**: {objection}." for objection in found.objections]
-    lines += [""] if found.objections else []
+    for objection in found.objections:
+        lines += [f"**Not to be ranked**: {objection}.", ""]
     lines += ["| " + " | ".join(HEADS) + " |", "|" + "---|" * len(HEADS)]
     lines += ["| " + " | ".join(row) + " |" for row in rows(found)]
     return "\n".join(lines) + "\n"
@@ -133,5 +133,5 @@ def _versus(one: StrategyOutcome, baseline: str) -> str:
     if versus is None:
         return "–"
     low, high = versus.interval
-    word = "" if versus.p >= _SIGNIFICANT else " gain" if versus.difference > 0 else " loss"
+    word = "" if versus.p >= SIGNIFICANT else " gain" if versus.difference > 0 else " loss"
     return f"{versus.difference:+.4f} ({low:+.4f} to {high:+.4f}), p = {versus.p:.3f}{word}"

@@ -1,16 +1,14 @@
 """Many strategies against a simulated expert: paired runs, each of which becomes a file, so that all of it resumes."""
 
-import hashlib
 import json
 import multiprocessing
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,94 +24,13 @@ from cryoal.io.options import ImportOptions
 from cryoal.learner.opening import open_or_create
 from cryoal.learner.progress import Progress, last_value
 from cryoal.learner.project import NewWorkspace, Project
-from cryoal.model.pretrained import weights_digest
-from cryoal.simulation.learning import FULL, FULL_TWICE, Step, Task, is_scaled, run, write_scaled
-from cryoal.simulation.oracle import Expert
+from cryoal.simulation.design import FULL, FULL_TWICE, Experiment, Task
+from cryoal.simulation.learning import Step, is_scaled, run, write_scaled
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.settings import Settings
 
 _DESCRIPTION = "experiment.json"
-_SPLIT = 1
 _PLATEAU_SEEDS = 3
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """What is simulated, the same for every strategy.
-
-    Attributes
-    ----------
-    folder : Path
-        Where scaled micrographs, finished runs and results are kept.
-    entries : tuple of MicrographEntry
-    truth : mapping of str to float64 array, shape (N, 2)
-        True centres by key, (x, y) in pixels.
-    settings : Settings
-    config : Config
-    expert : Expert
-    rounds, fields : int
-        Queries a run, and fields a query.
-    test_share : float
-        Share of the micrographs that is kept for judging, drawn anew for each seed.
-
-    Raises
-    ------
-    OptionError
-        One micrograph only, or a number that is not allowed.
-    """
-
-    folder: Path
-    entries: tuple[MicrographEntry, ...]
-    truth: Mapping[str, NDArray[np.float64]]
-    settings: Settings
-    config: Config
-    expert: Expert
-    rounds: int = 5
-    fields: int = 4
-    test_share: float = 1 / 3
-
-    def __post_init__(self) -> None:
-        if len(self.entries) < 2:
-            raise OptionError("--micrographs: give two with truth or more, for some are kept for judging")
-        if self.rounds < 1 or self.fields < 1:
-            raise OptionError(f"--rounds, --fields: {self.rounds} and {self.fields} are not allowed; give 1 or more")
-        if not 0 < self.test_share < 1:
-            raise OptionError(f"--test-share: {self.test_share} is not allowed; give a share above 0 and below 1")
-
-    def task(self, strategy: str, seed: int) -> Task:
-        """One run; the split is the same for all strategies of a seed."""
-        order = np.random.default_rng([seed, _SPLIT]).permutation(len(self.entries))
-        n_test = min(max(round(self.test_share * len(order)), 1), len(order) - 1)
-        test, pool = (tuple(self.entries[i] for i in sorted(part)) for part in (order[:n_test], order[n_test:]))
-        return Task(
-            strategy,
-            seed,
-            pool,
-            test,
-            self.truth,
-            self.settings,
-            _twice_the_steps(self.config) if strategy == FULL_TWICE else self.config,
-            self.expert,
-            self.rounds,
-            self.fields,
-            self.folder / "scaled",
-        )
-
-    def describe(self) -> dict[str, Any]:
-        """All that the outcome depends on beside strategy and seed, fit for JSON."""
-        plain = {
-            "micrographs": [entry.name for entry in self.entries],
-            "truth": {key: hashlib.sha256(xy.tobytes()).hexdigest() for key, xy in self.truth.items()},
-            "weights": weights_digest(),
-            "diameter_angstrom": self.settings.diameter_angstrom,
-            "config": asdict(self.config),
-            "expert": asdict(self.expert),
-            "rounds": self.rounds,
-            "fields": self.fields,
-            "test_share": self.test_share,
-        }
-        described: dict[str, Any] = json.loads(json.dumps(plain))
-        return described
 
 
 def open_truth(
@@ -154,7 +71,7 @@ def simulate(
     for job in range(jobs):
         cores.put(available[job % len(available)])
     with ProcessPoolExecutor(jobs, context, _take_core, (cores,)) as pool:
-        futures = [pool.submit(_run, experiment.task(*one), _path(experiment, *one)) for one in todo]
+        futures = [pool.submit(_run, Task(experiment, *one), _path(experiment, *one)) for one in todo]
         try:
             for done, future in enumerate(as_completed(futures), len(runs) - len(todo) + 1):
                 future.result()
@@ -166,25 +83,13 @@ def simulate(
 
 def _scale(experiment: Experiment) -> Iterator[Progress]:
     """Bring each micrograph to the picker's scale once."""
-    folder = experiment.folder / "scaled"
+    folder = experiment.scaled
     source = Project(Layout(folder), experiment.settings, experiment.entries, experiment.config)
     for done, entry in enumerate(experiment.entries):
         yield Progress("scaling micrographs", done, len(experiment.entries))
         if not is_scaled(folder, entry):
             write_scaled(folder, entry, source.read_scaled(entry))
     yield Progress("scaling micrographs", len(experiment.entries), len(experiment.entries))
-
-
-def _twice_the_steps(config: Config) -> Config:
-    """To see whether more training would do what labels are hoped to do."""
-    training = config.training
-    longer = replace(
-        training,
-        min_steps=2 * training.min_steps,
-        max_steps=2 * training.max_steps,
-        diameters2_per_step=training.diameters2_per_step / 2,
-    )
-    return replace(config, training=longer)
 
 
 def _run(task: Task, path: Path) -> None:

@@ -1,14 +1,12 @@
 """One run of active learning against a simulated expert, through the same learner as the command line's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from cryoal.config import Config
 from cryoal.data.labels import Label, Origin, Verdict
 from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.evaluation.curves import precision_recall_curve
@@ -20,50 +18,14 @@ from cryoal.learner.project import Project
 from cryoal.learner.scoring import Scorer, score
 from cryoal.learner.training import count_labels, train
 from cryoal.model.thresholds import threshold_for_expected_f1
-from cryoal.simulation.oracle import Expert, answer
+from cryoal.simulation.design import FULL, FULL_TWICE, Task
+from cryoal.simulation.oracle import answer
 from cryoal.workspace.candidates import read_candidates
 from cryoal.workspace.journal import RANDOM, CompleteMicrograph, Decision, append_decisions
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.micrographs import write_micrographs
 from cryoal.workspace.rounds import newest_round, published_rounds
-from cryoal.workspace.settings import Settings, write_settings
-
-FULL, FULL_TWICE = "full supervision", "full supervision, twice the steps"
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A strategy and a seed, and all that a run needs beside them.
-
-    Attributes
-    ----------
-    strategy : str
-        A strategy's name; `FULL` and `FULL_TWICE` for all micrographs complete.
-    seed : int
-    pool, test : tuple of MicrographEntry
-        To learn from, and to judge on.
-    truth : mapping of str to float64 array, shape (N, 2)
-        True centres by key, (x, y) in pixels.
-    settings : Settings
-    config : Config
-    expert : Expert
-    rounds, fields : int
-        Queries, and fields a query.
-    scaled : Path
-        Folder of scaled micrographs.
-    """
-
-    strategy: str
-    seed: int
-    pool: tuple[MicrographEntry, ...]
-    test: tuple[MicrographEntry, ...]
-    truth: Mapping[str, NDArray[np.float64]]
-    settings: Settings
-    config: Config
-    expert: Expert
-    rounds: int
-    fields: int
-    scaled: Path
+from cryoal.workspace.settings import write_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +100,24 @@ def run(task: Task, workspace: Path) -> Iterator[Step]:
         As the learner's functions raise.
     """
     layout = Layout(workspace)
-    write_micrographs(layout, task.pool, workspace)
-    write_settings(layout, task.settings)
-    project = _CachedProject(layout, task.settings, task.pool, task.config, scaled=task.scaled)
+    experiment, (pool, _) = task.experiment, task.split
+    write_micrographs(layout, pool, workspace)
+    write_settings(layout, experiment.settings)
+    project = _CachedProject(layout, experiment.settings, pool, task.config, scaled=experiment.scaled)
     yield from _full(project, task) if task.strategy in (FULL, FULL_TWICE) else _rounds(project, task)
 
 
 def _full(project: Project, task: Task) -> Iterator[Step]:
     """Everything labelled at once."""
     decisions: list[Decision] = []
-    for entry in task.pool:
-        marks = [Label(float(x), float(y), Verdict.PARTICLE, Origin.COMPLETE) for x, y in task.truth[entry.key]]
+    truth = task.experiment.truth
+    for entry in project.entries:
+        marks = [Label(float(x), float(y), Verdict.PARTICLE, Origin.COMPLETE) for x, y in truth[entry.key]]
         decisions += [Decision(mark, entry.key) for mark in marks]
         decisions.append(Decision(CompleteMicrograph(), entry.key))
     append_decisions(project.layout.labels, decisions)
-    particles = sum(len(task.truth[entry.key]) for entry in task.pool)
-    seconds = task.expert.add_seconds * particles
+    particles = sum(len(truth[entry.key]) for entry in project.entries)
+    seconds = task.experiment.expert.add_seconds * particles
     _exhaust(train(project, task.seed, "cpu"))
     yield _judged(project, task, 0, seconds, particles, particles)
 
@@ -166,7 +130,7 @@ def _rounds(project: Project, task: Task) -> Iterator[Step]:
     if task.config.training.start == "pretrained":
         _exhaust(score(project))
         yield (step := _judged(project, task, 0, seconds, labels, 0))
-    for query in range(1, task.rounds + 1):
+    for query in range(1, task.experiment.rounds + 1):
         decisions, spent, judged = _answers(project, task, _first_strategy(project, task), rng)
         append_decisions(project.layout.labels, decisions)
         seconds, labels = seconds + spent, labels + judged
@@ -189,14 +153,14 @@ def _answers(
     project: Project, task: Task, strategy: str, rng: np.random.Generator
 ) -> tuple[list[Decision], float, int]:
     """Ask, and let the expert answer: decisions, seconds, labels."""
-    _, asked = ask_fields(project, strategy, task.fields, task.seed)
+    _, asked = ask_fields(project, strategy, task.experiment.fields, task.seed)
     threshold = _shown_from(project)
     decisions: list[Decision] = []
     seconds, labels = 0.0, 0
     for one in asked:
         key = one.field.micrograph
         diameter_px = project.diameter_px(project.by_key[key])
-        given = answer(one, task.truth[key], diameter_px, threshold, task.expert, rng)
+        given = answer(one, task.experiment.truth[key], diameter_px, threshold, task.experiment.expert, rng)
         decisions += given.decisions
         seconds, labels = seconds + given.seconds, labels + given.labels
     return decisions, seconds, labels
@@ -216,9 +180,9 @@ def _judged(project: Project, task: Task, queries: int, seconds: float, labels: 
     """Judge the newest committee on the test micrographs."""
     scorer = Scorer.load(newest_round(project.layout), project.config, torch.device("cpu"))
     probability, correct, n_truth = [], [], 0
-    for entry in task.test:
-        found = scorer(read_scaled(task.scaled, entry))
-        truth = task.truth[entry.key]
+    for entry in task.split[1]:
+        found = scorer(read_scaled(task.experiment.scaled, entry))
+        truth = task.experiment.truth[entry.key]
         radius_px = project.config.picking.match_radius_diameters * project.diameter_px(entry)
         probability.append(found.probability.astype(np.float64))
         correct.append(match(found.xy, truth, radius_px, found.probability).correct)

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from cryoal.errors import OptionError
 from cryoal.evaluation.learning_curves import area_under_learning_curve, cost_to_target
 from cryoal.evaluation.statistics import bootstrap_interval, holm_adjust, paired_sign_flip_test
-from cryoal.simulation.learning import FULL, FULL_TWICE, Step
+from cryoal.simulation.design import FULL, FULL_TWICE
+from cryoal.simulation.learning import Step
 
 BASELINES = ("random", "foreground-random")
 TARGET_SHARES = (0.9, 0.95)
 _GRID = 41
 _PLATEAU = 0.01
-_SIGNIFICANT = 0.05
+SIGNIFICANT = 0.05
 
 Floats = NDArray[np.float64]
 
@@ -196,7 +197,7 @@ def _objections(
     if (BASELINES[0], seeds[0]) in curves and len(seeds) > 1:
         first, last = (np.array([curves[BASELINES[0], seed][1][i] for seed in seeds]) for i in (0, -1))
         p = paired_sign_flip_test(last, first, np.random.default_rng(0))
-        if last.mean() <= first.mean() or p >= _SIGNIFICANT:
+        if last.mean() <= first.mean() or p >= SIGNIFICANT:
             all_labels = float(np.mean(list(full.values())))
             rise = f"{first.mean():.3f} to {last.mean():.3f}, full supervision {all_labels:.3f}"
             out.append(f"no room: random's curve does not rise ({rise})")

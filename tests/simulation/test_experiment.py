@@ -13,8 +13,9 @@ from cryoal.config import Config, NetworkConfig, TrainingConfig
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import NewWorkspace
-from cryoal.simulation.experiment import Experiment, open_truth, simulate
-from cryoal.simulation.learning import FULL, FULL_TWICE, run
+from cryoal.simulation.design import FULL, FULL_TWICE, Experiment, Task
+from cryoal.simulation.experiment import open_truth, simulate
+from cryoal.simulation.learning import run
 from cryoal.simulation.oracle import Expert
 from tests.command_line import DIAMETER, ROOT, new_project
 
@@ -69,17 +70,17 @@ def test_finished_runs_are_not_done_again(experiment, steps, monkeypatch):
 
 
 def test_a_run_depends_on_its_seed_alone(experiment, steps, tmp_path):
-    again = list(run(experiment.task("entropy", 0), tmp_path / "a"))
+    again = list(run(Task(experiment, "entropy", 0), tmp_path / "a"))
     assert again == [step for step in steps if step.strategy == "entropy"]
 
 
 def test_split_is_by_micrograph_and_by_seed(experiment):
-    tasks = [experiment.task(name, seed) for name in ("random", FULL) for seed in range(4)]
-    for task in tasks:
-        assert not {entry.key for entry in task.pool} & {entry.key for entry in task.test}
-        assert len(task.pool) + len(task.test) == len(experiment.entries)
-    assert [task.test for task in tasks[:4]] == [task.test for task in tasks[4:]]
-    assert len({task.test for task in tasks}) > 1
+    splits = [Task(experiment, "random", seed).split for seed in range(4)]
+    for pool, test in splits:
+        assert not {entry.key for entry in pool} & {entry.key for entry in test}
+        assert len(pool) + len(test) == len(experiment.entries)
+    assert splits == [Task(experiment, FULL, seed).split for seed in range(4)]
+    assert len({test for _, test in splits}) > 1
 
 
 def test_another_experiment_in_the_same_folder_is_refused(experiment, steps):
@@ -129,7 +130,7 @@ def test_a_query_without_particles_costs_time_and_teaches_nothing(experiment, tm
     pretrained = replace(
         experiment.config, network=NetworkConfig(), training=replace(CONFIG.training, start="pretrained")
     )
-    task = replace(replace(experiment, config=pretrained, rounds=1).task("random", 0), truth=nothing)
+    task = Task(replace(experiment, config=pretrained, rounds=1, truth=nothing), "random", 0)
     before, after = run(task, tmp_path / "a")
     assert after.seconds > before.seconds == 0
     assert after.average_precision == before.average_precision

@@ -7,7 +7,8 @@ import pytest
 from cryoal.errors import OptionError
 from cryoal.evaluation.statistics import paired_sign_flip_test
 from cryoal.report.strategies import HEADS, markdown, rows, strategies_figure, write_rows
-from cryoal.simulation.learning import FULL, FULL_TWICE, Step
+from cryoal.simulation.design import FULL, FULL_TWICE
+from cryoal.simulation.learning import Step
 from cryoal.simulation.outcome import outcome
 
 SEEDS = 8
