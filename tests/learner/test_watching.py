@@ -13,9 +13,9 @@ from cryoal.io import star
 from cryoal.learner.arrivals import Settling
 from cryoal.learner.kept_picks import Handover
 from cryoal.learner.picks import export, export_options, newest_picks, pick
-from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.learner.watching import Watched, WatchOptions, watch
+from cryoal.workspace.rounds import newest_round, next_round, read_info
 from cryoal.workspace.set_aside import read_set_aside
 from tests.command_line import DIAMETER, NAMES, command_line, new_project
 from tests.learner.workspaces import result_of
@@ -43,6 +43,15 @@ def arrive(project: Project, *names: str) -> None:
 def watched(project: Project, options: WatchOptions = QUICK) -> list[Watched]:
     """Watch once, from what is on disk."""
     return [one for one in watch(Project.open(project.layout.root), options) if isinstance(one, Watched)]
+
+
+def again(project: Project) -> None:
+    """Publish the newest round's committee as one more round."""
+    newest = newest_round(project.layout)
+    with next_round(project.layout, read_info(newest)) as making:
+        shutil.copytree(newest.members, making.members)
+        for name in ("calibration", "centring", "metrics"):
+            shutil.copyfile(getattr(newest, name), getattr(making, name))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -178,7 +187,7 @@ def test_new_rows_of_a_star_file_are_new_micrographs(tmp_path: Path) -> None:
 
 def test_older_picks_stay_until_a_new_round_has_scored_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     watched(project)
-    publish_pretrained(project)
+    again(project)
     monkeypatch.setattr("cryoal.learner.watching._BATCH", 1)
     reports = watch(Project.open(project.layout.root), QUICK)
     numbers = [(newest_picks(project)[0].number, one.picked) for one in reports if isinstance(one, Watched)]
