@@ -24,7 +24,7 @@ from cryoal.io import star
 from cryoal.learner.cold_start import cold_start_pool, needs_cold_start
 from cryoal.learner.project import Project
 from cryoal.learner.queries import cold_start_query, write_query
-from cryoal.workspace.candidates import is_scored, read_pool
+from cryoal.workspace.candidates import empty_pool, is_scored, read_pool
 from cryoal.workspace.journal import RANDOM
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
@@ -42,8 +42,8 @@ def ask_fields(
 ) -> tuple[Path, list[QueriedField]]:
     """Choose fields and write the query.
 
-    Before there is a round, and while one that started from nothing has learnt too little (`needs_cold_start`), the
-    candidates are those of `cold_start_pool`.
+    Before there is a round, while one that started from nothing has learnt too little (`needs_cold_start`), and where
+    the newest proposes nothing at all, the candidates are those of `cold_start_pool`.
 
     Parameters
     ----------
@@ -190,7 +190,9 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
     is_cold = newest is None or (
         not read_info(newest).is_pretrained and needs_cold_start(project.labels(), project.config.query)
     )
-    pool = cold_start_pool(project) if newest is None or is_cold else _scored_pool(project, newest)
+    pool = empty_pool() if newest is None or is_cold else _scored_pool(project, newest)
+    if not len(pool):
+        pool, is_cold = cold_start_pool(project), True
     by_default = project.config.query.cold_start if is_cold else project.config.query.strategy
     if not len(pool) and is_cold and strategy is None:
         by_default = RANDOM
@@ -199,7 +201,7 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
         enough = project.config.query.cold_start_labels
         raise OptionError(
             f"--strategy: {chosen.name} needs a committee that has learnt from {enough} particles and {enough} labels "
-            f"of background; label more, or give --strategy {by_default}"
+            f"of background, and that proposes candidates; label more, or give --strategy {by_default}"
         )
     if aggregation is not None:
         chosen = replace(chosen, aggregation=Aggregation(aggregation))

@@ -30,7 +30,9 @@ def publish_pretrained(project: Project) -> None:
     """
     members = pretrained_members(project.config.network)
     if not members:
-        raise OptionError("network: the shipped committee has another size; train one by cryoal train")
+        raise OptionError(
+            "network: the shipped committee has another size; label what cryoal query asks for, then run cryoal train"
+        )
     for tries_left in reversed(range(_TRIES)):
         try:
             with writer_lock(project.layout.rounds_lock, "cryoal score"):

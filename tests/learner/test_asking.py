@@ -139,6 +139,18 @@ def test_imported_positives_end_the_cold_start(project: Project) -> None:
     assert {one.reason for one in ask_fields(project)[1]} == {project.config.query.strategy, "random"}
 
 
+def test_a_committee_that_proposes_nothing_leaves_the_query_to_blobs(project: Project) -> None:
+    teach(project)
+    publish_round(project, dict.fromkeys(KEYS, []))
+    path, asked = ask_fields(project, n=8)
+    assert path == project.layout.round(1).query
+    assert {one.reason for one in asked} == {project.config.query.cold_start, "random"}
+    assert sum(len(one.candidates) for one in asked) > 0
+    assert len(ask_micrographs(project, n=2)[1]) == 2
+    with pytest.raises(OptionError, match="that proposes candidates"):
+        ask_fields(project, "bald")
+
+
 def test_few_micrographs_of_a_large_collection_are_looked_at(project: Project) -> None:
     few = replace(project, config=Config(query=QueryConfig(cold_start_micrographs=2)))
     pool = cold_start_pool(few)
