@@ -141,7 +141,7 @@ def test_imported_positives_end_the_cold_start(project: Project) -> None:
 
 def test_a_committee_that_proposes_nothing_leaves_the_query_to_blobs(project: Project) -> None:
     teach(project)
-    publish_round(project, dict.fromkeys(KEYS, []))
+    publish_round(project, {key: [] for key in KEYS})
     path, asked = ask_fields(project, n=8)
     assert path == project.layout.round(1).query
     assert {one.reason for one in asked} == {project.config.query.cold_start, "random"}
