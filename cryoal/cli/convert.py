@@ -39,7 +39,7 @@ def command(
     micrographs are called as IN calls them.
     """
     from cryoal.cli import console
-    from cryoal.io.formats import FORMATS
+    from cryoal.io.formats import FORMATS, write_picks
     from cryoal.io.micrographs import list_micrographs, read_shapes
     from cryoal.io.options import ExportOptions, ImportOptions
 
@@ -62,7 +62,7 @@ def command(
         exposures=exposures,
         cs_y=cs_y,  # type: ignore[arg-type]
     )
-    written = FORMATS[to].write(picks, out, options)
+    written = write_picks(to, picks, out, options)
     console.say(
         f"{options.count(picks):,} picks on {len(picks):,} micrographs, {len(written):,} files below "
         f"{out}; give {written[0]} to the next program",

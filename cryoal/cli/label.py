@@ -28,6 +28,10 @@ def command(
         str | None,
         typer.Option("--class", help="Name or number of their class, or kind of junk; by default as the files say."),
     ] = None,
+    classes: Annotated[
+        bool,
+        typer.Option("--classes", help="Class numbers of autopick or a classification are kinds of particles, too."),
+    ] = False,
     file_format: Annotated[str | None, typer.Option("--format", help="Format of the files; told by content.")] = None,
     cs_y: CS_Y = "file",
     quiet: QUIET = False,
@@ -46,7 +50,7 @@ def command(
     if verdict not in (None, "particle", "rejected"):
         raise OptionError(f"--as: {verdict!r} is not known; give particle or rejected")
     said = Verdict(verdict) if verdict else None
-    what = LabelImport(expanded(files), said, complete, query, file_format, cs_y, class_text)
+    what = LabelImport(expanded(files), said, complete, query, file_format, cs_y, class_text, classes)
     project = Project.open(workspace)
     done = import_labels(project, what)
     console.say(f"{workspace}: {done.micrographs:,} micrographs named, added {console.listed(done.added)}", quiet=quiet)

@@ -46,6 +46,7 @@ class YDirectionWarning(UserWarning):
 def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
     """Read particle locations: x = ``center_x_frac`` · nx, y = ``center_y_frac`` · ny, or ny minus that (`cs_y`).
 
+    nx and ny are those of the listed micrograph where `options` tells its shape, which may be binned, else the file's.
     Where `options` lists the micrographs, the picture's contrast at the picks is compared both ways.
 
     Warns
@@ -68,12 +69,14 @@ def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
             f"{path}: no field {', '.join(missing)}; give the .cs file that holds the particles' location"
         )
     _check_rows(path, rows)
-    ny, nx = rows[_SHAPE][:, 0].astype(np.float64), rows[_SHAPE][:, 1].astype(np.float64)
+    paths, first, which = np.unique(rows[_PATH], return_index=True, return_inverse=True)
+    names = [_text(path) for path in paths]
+    ny, nx = _shapes(names, rows[_SHAPE][first], options)[which].T
     y = rows[_Y].astype(np.float64) * ny
     score = rows[_SCORE].astype(np.float64) if _SCORE in (rows.dtype.names or ()) else np.full(len(rows), np.nan)
     picks = Picks(rows[_X].astype(np.float64) * nx, ny - y if options.cs_y == "inverted" else y, score)
-    names, which = np.unique(rows[_PATH], return_inverse=True)
-    found = {_text(name): picks.select(which == i) for i, name in enumerate(names)}
+    of_name = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+    found = {name: picks.select(index) for name, index in zip(names, of_name, strict=False)}
     _check_direction(found, options)
     return found
 
@@ -126,10 +129,9 @@ def contrast(pixels: NDArray[np.generic], picks: Picks, window_px: int = 16) -> 
 
 def _check_direction(found: Mapping[str, Picks], options: ImportOptions) -> None:
     """Warn if the picks fit the pictures much better upside down."""
-    index = NameIndex(options.entries)
     this = other = 0.0
     for name in sorted(found, key=lambda name: -len(found[name]))[: _CHECKED if options.entries else 0]:
-        entry, picks = index.find(name), found[name]
+        entry, picks = options.index.find(name), found[name]
         if entry is None:
             continue
         try:
@@ -186,6 +188,16 @@ def _check_rows(path: Path, rows: Rows) -> None:
         raise FileFormatError(
             f"{path}: row {i}: {_X} is {rows[_X][i]}, {_Y} is {rows[_Y][i]}; expected numbers from 0 to 1"
         )
+
+
+def _shapes(names: Sequence[str], told: NDArray[np.generic], options: ImportOptions) -> NDArray[np.float64]:
+    """(ny, nx) of each micrograph, shape (N, 2): as listed, else as told by the file."""
+    shapes = told.astype(np.float64).reshape(-1, 2)
+    for row, name in enumerate(names):
+        entry = options.index.find(name)
+        if entry is not None and entry.key in options.shapes:
+            shapes[row] = options.shapes[entry.key]
+    return shapes
 
 
 def _text(value: object) -> str:

@@ -12,13 +12,14 @@ from cryoal.data.picks import Picks
 from cryoal.errors import FileFormatError, LabelError
 from cryoal.io.durable import write_atomic
 from cryoal.io.micrographs import shape_of
-from cryoal.io.names import NameIndex, own_name
+from cryoal.io.names import own_name
 from cryoal.io.options import ExportOptions, ImportOptions
 from cryoal.io.per_micrograph import Columns, picks_of_table
 from cryoal.io.text import read_text
 
 FILE_NAME = "picks.csv"
 _NAME, _X, _Y, _SCORE, _CLASS = "micrograph", "x", "y", "score", "class_number"
+_OTHER_NAMES = ("micrograph_name", "image_name")
 _CRYOPPP_X, _CRYOPPP_Y = "X-Coordinate", "Y-Coordinate"
 
 
@@ -78,14 +79,13 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
 
 def _header(columns: Sequence[str]) -> list[str]:
     """Column names, ours in any case of letters."""
-    ours = (_NAME, _X, _Y, _SCORE, _CLASS)
-    names = [column.strip() for column in columns]
-    return [name.lower() if name.lower() in ours else name for name in names]
+    ours = {name: name for name in (_NAME, _X, _Y, _SCORE, _CLASS)} | dict.fromkeys(_OTHER_NAMES, _NAME)
+    return [ours.get(column.strip().lower(), column.strip()) for column in columns]
 
 
 def _turned(path: Path, picks: Picks, options: ImportOptions) -> Picks:
     """Count y from the image's first row."""
-    entry = NameIndex(options.entries).find(own_name(path))
+    entry = options.index.find(own_name(path))
     if entry is None:
         raise LabelError(
             f"{path}: CryoPPP counts y from the bottom, but no micrograph is named {own_name(path)}; list it"

@@ -11,7 +11,7 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileError, FileFormatError, LabelError, OptionError
 from cryoal.io import cryolo, cryosparc, csv, eman, relion, topaz, xmipp
-from cryoal.io.names import WORKSPACE_FILE, NameIndex, without_coordinate_suffix
+from cryoal.io.names import WORKSPACE_FILE, without_coordinate_suffix
 from cryoal.io.options import ExportOptions, ImportOptions, on_image
 from cryoal.io.text import decoded, described
 
@@ -47,9 +47,11 @@ FORMATS: dict[str, Format] = {
         Format("csv", "comma-separated table; CryoPPP's is read, too", (".csv",), csv.read, csv.write, is_table=True),
     )
 }
+KEEP_CLASSES = ("relion", "csv")
+"""The formats that have a place for class numbers."""
 _SUFFIXES = {suffix: each.name for each in FORMATS.values() for suffix in each.suffixes}
 _HEAD_BYTES = 65536
-_STAR_BLOCK = re.compile(r"^\s*data_", re.MULTILINE)
+_STAR_BLOCK = re.compile(r"^\s*data_", re.MULTILINE | re.IGNORECASE)
 _STAR_LABEL = re.compile(r"^\s*(_\w+)", re.MULTILINE)
 _STAR_LABELS = (  # the first whose labels all occur tells the format
     ("cryolo", ("_CoordinateX", "_Width")),
@@ -84,6 +86,10 @@ class FoundPicks:
     @property
     def _is_own(self) -> bool:
         return self.path.name.startswith(self.name)
+
+
+class LostClassesWarning(UserWarning):
+    """The format written has no place for class numbers."""
 
 
 class OutsideWarning(UserWarning):
@@ -170,11 +176,10 @@ def read_picks(paths: Sequence[Path], options: ImportOptions, format_name: str |
         A name means no micrograph or several, two files hold picks of one micrograph, or more than half of the
         positions lie outside their images.
     """
-    index = NameIndex(options.entries)
     matched: dict[str, FoundPicks] = {}
     strangers = []
     for found in read_files(paths, options, format_name):
-        entry = index.find(found.place)
+        entry = options.index.find(found.place)
         if entry is None:
             strangers += [found] if len(found.picks) else []
             continue
@@ -191,10 +196,37 @@ def read_picks(paths: Sequence[Path], options: ImportOptions, format_name: str |
     return _inside(matched, options.shapes)
 
 
+def write_picks(
+    format_name: str, picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: ExportOptions
+) -> list[Path]:
+    """Write picks in a format; the first of the files is what the other program is told.
+
+    Warns
+    -----
+    LostClassesWarning
+        The picks have class numbers, and the format no place for them.
+
+    Raises
+    ------
+    OptionError
+        The format is not known, or lacks an option.
+    LabelError
+        The format cannot hold these picks.
+    FileError
+        A file cannot be written.
+    """
+    written = format_named(format_name).write(picks, out, options)
+    if format_name not in KEEP_CLASSES and any(found.class_number.any() for _, found in picks):
+        keepers = " and ".join(KEEP_CLASSES)
+        text = f"the format {format_name} has no place for class numbers, they are left out; {keepers} keep them"
+        warnings.warn(text, LostClassesWarning, stacklevel=2)
+    return written
+
+
 def _detect_text(path: Path, text: str) -> str | None:
     """Tell a text format, None where it is none."""
     if not text.strip():
-        return _SUFFIXES[path.suffix] if path.suffix in _MAY_BE_EMPTY else None
+        return _SUFFIXES[suffix] if (suffix := path.suffix.lower()) in _MAY_BE_EMPTY else None
     if path.name.startswith("coords_suffix_"):
         return "relion"
     if text.lstrip().startswith("{"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryoal.data.micrograph import Micrograph, MicrographEntry
@@ -14,7 +15,7 @@ from cryoal.errors import FileError, FileFormatError, MicrographError, OptionErr
 from cryoal.io import mrc, star, tiff
 from cryoal.io.pixel_sizes import optics_groups, star_pixel_sizes, warn_if_different
 
-_NAME = "rlnMicrographName"
+_NAME, _X = "rlnMicrographName", "rlnCoordinateX"
 _READERS = 8  # headers wait for the file system, not for the processor
 
 
@@ -76,7 +77,7 @@ def list_names(source: str, root: Path) -> list[MicrographEntry]:
     path = root / source
     if path.is_file() and _is_star(path):
         blocks = star.read(path)
-        table = star.table_with(blocks, [_NAME], path)
+        table = _micrograph_table(blocks, path)
         names, groups = [str(name) for name in table[_NAME]], optics_groups(table, path)
         folder, sizes = (
             _project_folder(path, names, root, must_exist=False),
@@ -224,7 +225,7 @@ def _relative(path: Path, root: Path) -> str:
 def _from_star(path: Path, option: float | None, root: Path, must_exist: bool) -> list[MicrographEntry]:
     """List what a STAR file names, with its pixel sizes."""
     blocks = star.read(path)
-    table = star.table_with(blocks, [_NAME], path)
+    table = _micrograph_table(blocks, path)
     if table.empty:
         raise FileFormatError(f"{path}: lists no micrographs; give a list that has some")
     names = [str(name) for name in table[_NAME]]
@@ -242,6 +243,16 @@ def _from_star(path: Path, option: float | None, root: Path, must_exist: bool) -
     sizes = np.where(np.isnan(sizes), np.nan if option is None else option, sizes)
     columns = zip(bare, sizes.tolist(), groups.tolist(), strict=True)
     return [MicrographEntry(entry.name, entry.path, size, group) for entry, size, group in columns]
+
+
+def _micrograph_table(blocks: star.Blocks, path: Path) -> pd.DataFrame:
+    """The block that names micrographs, in a file that lists these and not particles."""
+    table = star.table_with(blocks, [_NAME], path)
+    if _X in table:
+        raise FileFormatError(
+            f"{path}: a list of particles (column _{_X}), not of micrographs; give the list of their micrographs"
+        )
+    return table
 
 
 def _project_folder(path: Path, names: list[str], root: Path, must_exist: bool) -> Path:

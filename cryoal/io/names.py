@@ -10,7 +10,10 @@ from cryoal.errors import LabelError
 
 _CRYOSPARC_UID = re.compile(r"^\d{18,21}_")
 _COORDINATE_SUFFIX = re.compile(
-    r"_(?:autopick|manualpick|automatch|picks?|picked|coords?|boxes|topaz|cryolo|info|BoxNet\w*)$"
+    r"_(?:autopick|manualpick|automatch|topazpicks?|picks?|picked|coords?|boxes|topaz|cryolo|info|BoxNet\w*)$"
+)
+_MOTION_SUFFIX = re.compile(
+    r"(?:_(?:(?:patch|rigid|local)_)?aligned(?:_mic)?|_doseweighted|_(?:no)?DW)+$", re.IGNORECASE
 )
 
 WORKSPACE_FILE = "workspace.toml"
@@ -35,14 +38,18 @@ class NameIndex:
     """Finds the micrograph that a name means.
 
     RELION's job prefix and image suffixes are removed, then stems are compared, without cryoSPARC's uid prefix; where
-    several micrographs share a stem, the folders decide. Last, suffixes of coordinate files (``_autopick`` and the
-    like) are removed.
+    several micrographs share a stem, the folders decide. Where none fits, suffixes of coordinate files (``_autopick``
+    and the like) are removed, and last those that programs add when they correct motion
+    (``_patch_aligned_doseweighted``, ``_aligned_mic_DW``), for pictures of one micrograph share its coordinates.
     """
 
     def __init__(self, entries: Iterable[MicrographEntry]) -> None:
         self._by_stem: dict[str, list[MicrographEntry]] = defaultdict(list)
+        self._by_bare_stem: dict[str, list[MicrographEntry]] = defaultdict(list)
         for entry in entries:
-            self._by_stem[_stem(entry.key)].append(entry)
+            stem = _stem(entry.key)
+            self._by_stem[stem].append(entry)
+            self._by_bare_stem[_bare(stem)].append(entry)
 
     def find(self, name: str) -> MicrographEntry | None:
         """Give the micrograph that `name` means, None where it means none.
@@ -52,9 +59,13 @@ class NameIndex:
         LabelError
             Several micrographs fit.
         """
-        key = micrograph_key(name)
-        for candidate in (key, without_coordinate_suffix(key)):
-            entries = self._by_stem.get(_stem(candidate), [])
+        key = micrograph_key(name.replace("\\", "/"))  # Warp writes names on Windows, too
+        plain = without_coordinate_suffix(key)
+        for candidate, entries in (
+            (key, self._by_stem.get(_stem(key))),
+            (plain, self._by_stem.get(_stem(plain))),
+            (plain, self._by_bare_stem.get(_bare(_stem(plain)))),
+        ):
             if entries:
                 return _only(name, candidate, entries)
         return None
@@ -74,6 +85,11 @@ def coordinate_path(entry: MicrographEntry, out: Path, suffix: str, *, flat: boo
 def _stem(key: str) -> str:
     """Last part of the key, without cryoSPARC's uid."""
     return _CRYOSPARC_UID.sub("", PurePosixPath(key).name)
+
+
+def _bare(stem: str) -> str:
+    """A stem without what motion correction added."""
+    return _MOTION_SUFFIX.sub("", stem)
 
 
 def _only(name: str, key: str, entries: list[MicrographEntry]) -> MicrographEntry:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import OptionError
+from cryoal.io.names import NameIndex
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImportOptions:
     """What reading picks may need.
 
@@ -27,16 +29,24 @@ class ImportOptions:
         Direction of cryoSPARC's ``center_y_frac``: rows as in the file, or counted from the bottom.
     pixel_size_angstrom : float
         Of micrographs whose pixel size neither list nor file tells, for shifts in Å.
+    all_class_numbers : bool
+        False: only those that an expert may have given, not the numbers of autopick's templates or of a classification.
     """
 
     entries: Sequence[MicrographEntry] = ()
     shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     cs_y: Literal["file", "inverted"] = "file"
     pixel_size_angstrom: float = float("nan")
+    all_class_numbers: bool = True
 
     def __post_init__(self) -> None:
         if self.cs_y not in ("file", "inverted"):
             raise OptionError(f"--cs-y: '{self.cs_y}' is not known; give 'file' or 'inverted'")
+
+    @cached_property
+    def index(self) -> NameIndex:
+        """Finds which of the micrographs a name means."""
+        return NameIndex(self.entries)
 
 
 @dataclass(frozen=True, slots=True)

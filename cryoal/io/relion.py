@@ -1,5 +1,6 @@
 """RELION's coordinates: sets of 3.0 to 5, manual picks and particles with origins; written for 3.1 and for 4 and 5."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,21 +10,35 @@ from numpy.typing import NDArray
 
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
-from cryoal.errors import FileError, FileFormatError, LabelError
+from cryoal.errors import FileError, FileFormatError
 from cryoal.io import star
 from cryoal.io.durable import write_atomic
 from cryoal.io.micrographs import write_list
-from cryoal.io.names import NameIndex, coordinate_path, own_name
+from cryoal.io.names import coordinate_path, own_name
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
+from cryoal.io.relion_origins import origins_px
 from cryoal.io.text import read_text
 
 SUFFIX = "_autopick.star"
 _SUFFIX_FILE = "coords_suffix_"
 _NAME, _FILES = "rlnMicrographName", "rlnMicrographCoordinates"
 _XY = ["rlnCoordinateX", "rlnCoordinateY"]
-_FOM, _CLASS = "rlnAutopickFigureOfMerit", "rlnClassNumber"
+_FOM, _CLASS, _IMAGE = "rlnAutopickFigureOfMerit", "rlnClassNumber", "rlnImageName"
+_TOMOGRAM, _Z = "rlnTomoName", "rlnCoordinateZ"
 _NO_SCORE = -999.0
 _NO_SCORE_BELOW = -998.0  # RELION's own marks for "none" are -999
+_OTHER_CLASSES = (
+    "class numbers beside figures of merit are those of autopick's templates, and of extracted particles those of a "
+    "classification: they are left out; cryoal label --classes takes them as kinds of particles"
+)
+
+
+class ClassNumberWarning(UserWarning):
+    """Class numbers that may be no kinds of particles were left out."""
+
+
+class MissingFileWarning(UserWarning):
+    """A set names coordinate files that are not there."""
 
 
 def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
@@ -34,25 +49,35 @@ def read(path: Path, options: ImportOptions | None = None) -> dict[str, Picks]:
     particle's pixel size), with the micrograph's pixel size from the list of `options`, else from the file, else from
     `ImportOptions.pixel_size_angstrom`.
 
+    Warns
+    -----
+    ClassNumberWarning
+        Without `ImportOptions.all_class_numbers`: class numbers beside figures of merit, which are those of autopick's
+        templates, and of extracted particles, which are those of a classification, were left out.
+    MissingFileWarning
+        Some of the files that a set names are not there, as where nothing was picked; they are left out.
+
     Raises
     ------
     FileError
         A file is missing or not readable.
     FileFormatError
-        It has no coordinates, or a value is wrong; the text names the line.
+        It has no coordinates, those of a tomogram, or a value is wrong; the text names the line.
     LabelError
         Origins need the pixel size of a micrograph that nothing tells.
     """
+    options = options or ImportOptions()
     if path.name.startswith(_SUFFIX_FILE):
-        return _read_suffix_set(path)
+        return _read_suffix_set(path, options)
     blocks = star.read(path)
     if not blocks:
         return {own_name(path): Picks.empty()}
     for table in blocks.values():
         if {_NAME, _FILES} <= set(table.columns):
-            return _read_listed(path, table)
+            return _read_listed(path, table, options)
     table = star.table_with(blocks, _XY, path)
-    picks = _picks(table, path, _shifts(table, blocks, path, options or ImportOptions()))
+    _check_micrographs(table, path)
+    picks = _picks(table, path, origins_px(table, blocks, path, options), options)
     if _NAME not in table:
         return {own_name(path): picks}
     rows = table.reset_index(drop=True).groupby(_NAME, sort=False).indices
@@ -90,17 +115,17 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
 
 
 def listed_files(path: Path) -> list[Path]:
-    """Coordinate files that a set's list names; none where `path` is no list.
+    """Coordinate files that a set's list names and that are there; none where `path` is no list.
 
     Raises
     ------
     FileError
-        The list, or a file in it, is missing or not readable.
+        The list is missing or not readable.
     """
     is_list = _FILES in read_text(path, "a STAR file")  # thousands are asked, few are lists
     for table in star.read(path).values() if is_list else ():
         if {_NAME, _FILES} <= set(table.columns):
-            return [_find(str(name), path) for name in table[_FILES]]
+            return [file for name in table[_FILES] if (file := _find(str(name), path))]
     return []
 
 
@@ -121,36 +146,69 @@ def _in_project(file: Path, options: ExportOptions) -> str:
     return (absolute.relative_to(root) if absolute.is_relative_to(root) else absolute).as_posix()
 
 
-def _read_suffix_set(path: Path) -> dict[str, Picks]:
+def _read_suffix_set(path: Path, options: ImportOptions) -> dict[str, Picks]:
     """Read what RELION 3.1 finds below the folder of its suffix file."""
     ending = path.name.removeprefix(_SUFFIX_FILE.removesuffix("_"))
     files = sorted(file for file in path.parent.rglob(f"*{ending}") if file != path)
     if not files:
         raise FileError(f"{path}: no coordinate file *{ending} below {path.parent}; give the folder of the picks")
     return {
-        file.relative_to(path.parent).as_posix().removesuffix(ending): next(iter(read(file).values())) for file in files
+        file.relative_to(path.parent).as_posix().removesuffix(ending): _of_one_micrograph(file, options)
+        for file in files
     }
 
 
-def _read_listed(path: Path, table: pd.DataFrame) -> dict[str, Picks]:
-    """Read the coordinate files that the list of RELION 4 and 5 names."""
-    picks: dict[str, Picks] = {}
-    for line, name, file in zip(table.index, table[_NAME], table[_FILES], strict=True):
-        if name in picks:
-            raise FileFormatError(f"{path}: line {line}: micrograph {name} is listed twice; keep one of the rows")
-        picks[str(name)] = next(iter(read(_find(str(file), path)).values()), Picks.empty())
+def _read_listed(path: Path, table: pd.DataFrame, options: ImportOptions) -> dict[str, Picks]:
+    """Read the coordinate files that the list of RELION 4 and 5 names; RELION, too, goes on without those missing."""
+    twice = np.flatnonzero(table[_NAME].duplicated())
+    if twice.size:
+        line, name = table.index[twice[0]], table[_NAME].iloc[twice[0]]
+        raise FileFormatError(f"{path}: line {line}: micrograph {name} is listed twice; keep one of the rows")
+    files = {str(name): _find(str(file), path) for name, file in zip(table[_NAME], table[_FILES], strict=True)}
+    picks = {name: _of_one_micrograph(file, options) for name, file in files.items() if file is not None}
+    missing = [str(told) for told, file in zip(table[_FILES], files.values(), strict=True) if file is None]
+    if missing and not picks:
+        raise FileError(
+            f"{path}: names the coordinate file {missing[0]}, which is not there, nor is any other; run from RELION's "
+            "project folder"
+        )
+    if missing:
+        warnings.warn(
+            f"{path}: {len(missing)} of the {len(files)} coordinate files that it names are not there, {missing[0]} "
+            "first; left out",
+            MissingFileWarning,
+            stacklevel=4,
+        )
     return picks
 
 
-def _find(name: str, path: Path) -> Path:
+def _of_one_micrograph(path: Path, options: ImportOptions) -> Picks:
+    """Read a file of a set; what micrograph it is of, the set tells."""
+    found = read(path, options)
+    if len(found) > 1:
+        raise FileFormatError(f"{path}: positions on {len(found)} micrographs, but a set has a file for each; mend it")
+    return next(iter(found.values()), Picks.empty())
+
+
+def _find(name: str, path: Path) -> Path | None:
     """Find a file that a list names relative to the project folder: the current one, or one above the list."""
-    for folder in (Path(), *path.absolute().parents):
-        if (folder / name).is_file():
-            return folder / name
-    raise FileError(f"{path}: names the coordinate file {name}, which is not there; run from RELION's project folder")
+    folders = (Path(), *path.absolute().parents)
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
-def _picks(table: pd.DataFrame, path: Path, shift: NDArray[np.float64]) -> Picks:
+def _check_micrographs(table: pd.DataFrame, path: Path) -> None:
+    """Refuse positions in tomograms, and particles that do not tell where they are from."""
+    if _TOMOGRAM in table or (_Z in table and table[_Z].nunique() > 1):
+        told = _TOMOGRAM if _TOMOGRAM in table else _Z
+        raise FileFormatError(f"{path}: positions in tomograms (column _{told}); give those of micrographs")
+    if _IMAGE in table and _NAME not in table:
+        raise FileFormatError(
+            f"{path}: particles (column _{_IMAGE}) whose micrographs nothing tells, for there is no column _{_NAME}; "
+            "give a list that has it"
+        )
+
+
+def _picks(table: pd.DataFrame, path: Path, shift: NDArray[np.float64], options: ImportOptions) -> Picks:
     """Positions, scores and classes of a table, RELION's marks for "none" taken as such."""
     x, y = (star.numbers(table, label, path) for label in _XY)
     score, classes = None, None
@@ -159,63 +217,8 @@ def _picks(table: pd.DataFrame, path: Path, shift: NDArray[np.float64]) -> Picks
         score = np.where(score <= _NO_SCORE_BELOW, np.nan, score)
     if _CLASS in table:
         classes = np.maximum(star.numbers(table, _CLASS, path), 0).astype(np.int64)
+        by_program = _IMAGE in table or (score is not None and bool(np.isfinite(score).any()))
+        if by_program and not options.all_class_numbers and classes.any():
+            classes = None
+            warnings.warn(_OTHER_CLASSES, ClassNumberWarning, stacklevel=3)
     return Picks(x - shift[0], y - shift[1], score, classes)  # type: ignore[arg-type]
-
-
-def _shifts(table: pd.DataFrame, blocks: star.Blocks, path: Path, options: ImportOptions) -> NDArray[np.float64]:
-    """Origins in pixels of the micrograph, shape (2, N)."""
-    for labels in (["rlnOriginXAngst", "rlnOriginYAngst"], ["rlnOriginX", "rlnOriginY"]):
-        if set(labels) <= set(table.columns):
-            break
-    else:
-        return np.zeros((2, len(table)))
-    origins = np.array([star.numbers(table, label, path) for label in labels])
-    if not origins.any():
-        return origins
-    if labels[0] == "rlnOriginX":
-        origins *= _particle_pixel_sizes(table, path)
-    sizes = _micrograph_pixel_sizes(table, blocks, path, options)
-    unknown = np.isnan(sizes) & origins.any(axis=0)
-    if unknown.any():
-        name = table[_NAME].iloc[int(np.argmax(unknown))] if _NAME in table else path.stem
-        raise LabelError(
-            f"{path}: particles are shifted by their origins, but the pixel size of micrograph {name} is not known; "
-            f"give the micrograph list these particles come from, or a pixel size"
-        )
-    return np.where(origins == 0, 0.0, origins / sizes)
-
-
-def _particle_pixel_sizes(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
-    """Pixel size of the extracted particles by RELION 3.0 (Å/pixel)."""
-    if not {"rlnDetectorPixelSize", "rlnMagnification"} <= set(table.columns):
-        raise FileFormatError(
-            f"{path}: _rlnOriginX is in pixels of the particle, but _rlnDetectorPixelSize and _rlnMagnification are "
-            f"missing; give a particle list of RELION 3.1 or later"
-        )
-    return 1e4 * star.numbers(table, "rlnDetectorPixelSize", path) / star.numbers(table, "rlnMagnification", path)
-
-
-def _micrograph_pixel_sizes(
-    table: pd.DataFrame, blocks: star.Blocks, path: Path, options: ImportOptions
-) -> NDArray[np.float64]:
-    """Pixel size of each row's micrograph: by the micrograph list, the file, or the option; NaN where unknown."""
-    index = NameIndex(options.entries)
-    names = table[_NAME] if _NAME in table else pd.Series([own_name(path)] * len(table), table.index)
-    found = {name: index.find(str(name)) for name in names.unique()}
-    sizes = names.map({name: entry.pixel_size_angstrom if entry else np.nan for name, entry in found.items()})
-    told = _told_pixel_sizes(table, blocks, path)
-    listed = sizes.to_numpy(np.float64)
-    known = np.where(np.isnan(listed), told, listed)
-    return np.where(np.isnan(known), options.pixel_size_angstrom, known)
-
-
-def _told_pixel_sizes(table: pd.DataFrame, blocks: star.Blocks, path: Path) -> NDArray[np.float64]:
-    """Pixel size of the micrographs as the particle list tells it, NaN where it does not."""
-    label = "rlnMicrographPixelSize"
-    if label in table:
-        return star.numbers(table, label, path, missing=True)
-    optics = blocks.get("optics")
-    if optics is None or not {label, "rlnOpticsGroup"} <= set(optics.columns) or "rlnOpticsGroup" not in table:
-        return np.full(len(table), np.nan)
-    sizes = dict(zip(optics["rlnOpticsGroup"], star.numbers(optics, label, path, missing=True), strict=True))
-    return table["rlnOpticsGroup"].map(sizes).to_numpy(np.float64)

@@ -18,7 +18,7 @@ from cryoal.io.durable import write_atomic
 from cryoal.io.text import read_text
 
 _TOKEN = re.compile(r"""(?:"([^"]*)"|'([^']*)')(?=\s|$)|(\S+)""")
-_NEEDS_QUOTES = re.compile(r"""\s|^$|^["'#_;]|^(?:data_|loop_)""")
+_NEEDS_QUOTES = re.compile(r"""\s|^$|^["'#_;]|^(?:data_|loop_)""", re.IGNORECASE)
 _MISSING = ("<NA>", "nan", "NaN", "None", "null")
 
 RELION_HEADING = "\n# version 30001\n\n"
@@ -72,7 +72,7 @@ def read(path: Path) -> Blocks:
             raise FileFormatError(
                 f"{path}: line {number}: '{line.strip()[:60]}' before any data_ block; give a STAR file"
             )
-        elif tokens == ["loop_"] and block.labels:
+        elif _is_word(tokens, "loop_") and block.labels:
             block = blocks[f"{name} {number}"] = _Block(is_loop=True)
         else:
             _add(path, number, _between_tabs(line, tokens, block), block)
@@ -159,22 +159,27 @@ def _between_tabs(line: str, tokens: list[str], block: _Block) -> list[str]:
 
 def _starts_block(tokens: list[str], block: _Block | None, lines: list[str], number: int) -> bool:
     """Tell a block's start from a row whose name begins with data_, by what follows in one-column loops."""
-    if len(tokens) != 1 or not tokens[0].startswith("data_"):
+    if len(tokens) != 1 or tokens[0][:5].lower() != "data_":
         return False
     if block is None or not block.is_loop or len(block.labels) != 1:
         return True
     following = next((line.strip() for _, line in _significant(lines[number:])), "_")
-    return following.startswith(("loop_", "_"))
+    return following.lower().startswith(("loop_", "_"))
+
+
+def _is_word(tokens: list[str], word: str) -> bool:
+    """Whether a line is one of STAR's reserved words, which may be in capitals."""
+    return len(tokens) == 1 and tokens[0].lower() == word
 
 
 def _add(path: Path, number: int, tokens: list[str], block: _Block) -> None:
     """Take one line into the block: loop_, stop_, a label, a label with its value, or a row."""
     is_label = tokens[0].startswith("_")
-    if tokens == ["loop_"] and not block.labels:
+    if _is_word(tokens, "loop_") and not block.labels:
         block.is_loop = True
-    elif block.is_loop and is_label and not block.rows and (len(tokens) == 1 or tokens[1].startswith("#")):
+    elif block.is_loop and is_label and not block.rows and _names_column(tokens, block):
         _add_label(path, number, tokens[0][1:], block)
-    elif tokens == ["stop_"] and len(block.labels) != 1:
+    elif _is_word(tokens, "stop_") and len(block.labels) != 1:
         return
     elif block.is_loop:
         block.rows.append(_uncommented(path, number, tokens, len(block.labels)))
@@ -185,6 +190,11 @@ def _add(path: Path, number: int, tokens: list[str], block: _Block) -> None:
         block.lines = [number]
     else:
         raise FileFormatError(f"{path}: line {number}: '{' '.join(tokens)[:60]}' is neither a row nor '_label value'")
+
+
+def _names_column(tokens: list[str], block: _Block) -> bool:
+    """Whether a line that begins with _ is a label, with its number or a comment, and not the first row."""
+    return len(tokens) == 1 or tokens[1].startswith("#") or tokens[1:] == [str(len(block.labels) + 1)]
 
 
 def _add_label(path: Path, number: int, label: str, block: _Block) -> None:

@@ -37,13 +37,17 @@ def read(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
     FileFormatError
         A column or a value is missing, or a value is not a number.
     """
-    lines = read_text(path, "a Topaz coordinate file").split("\n")
-    header, start = [name.strip() for name in lines[0].split("\t")], 1
-    if _BARE_ROW.match(lines[0]):
-        header, start = [_NAME, _X, _Y, _SCORE][: len(header)], 0
+    text = read_text(path, "a Topaz coordinate file").split("\n")
+    lines = [(number, line) for number, line in enumerate(text, start=1) if line.strip()]
+    first = lines[0][1] if lines else ""
+    header = [name.strip() for name in first.split("\t")]
+    if _BARE_ROW.match(first):
+        header = [_NAME, _X, _Y, _SCORE][: len(header)]
+    else:
+        lines = lines[1:]
     if not {_NAME, _X, _Y} <= set(header):
         raise FileFormatError(f"{path}: line 1: columns {header}; expected {_NAME}, {_X}, {_Y} and perhaps {_SCORE}")
-    rows = ((line, text.split("\t")) for line, text in enumerate(lines[start:], start=start + 1) if text.strip())
+    rows = ((number, line.split("\t")) for number, line in lines)
     return picks_of_table(path, header, rows, Columns(_NAME, _X, _Y, _SCORE))
 
 

@@ -123,9 +123,13 @@ def evaluate(picks: Path, truth: Path, options: EvaluateOptions) -> Evaluation:
         entries = _named_by(truth, true_picks, options)
     index = NameIndex(entries)
     centres, strangers = _by_entry(true_picks, index)
-    if strangers or not centres:
-        named = f"{len(strangers)} micrographs it names, {strangers[0]} first, are" if strangers else "none it names is"
-        raise LabelError(f"{truth}: {named} not in the micrograph list; give the right list by --micrographs")
+    if not (strangers or centres):
+        raise LabelError(f"{truth}: names no micrograph, for it holds no positions; give the true centres")
+    if strangers:
+        raise LabelError(
+            f"{truth}: {len(strangers)} micrographs it names, {strangers[0]} first, are not in the micrograph list; "
+            "give the right list by --micrographs"
+        )
     found, without_truth = _by_entry(read_files([picks], reading), index)
     by_key = {entry.key: entry for entry in entries}
     compared = [

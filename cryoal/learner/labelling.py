@@ -55,6 +55,9 @@ class LabelImport:
         Direction of cryoSPARC's y.
     class_text : str, optional
         Name or number of the class, or kind of junk, of all positions; by default what the files tell.
+    classes : bool
+        Class numbers of autopick's templates or of a classification are kinds of particles, too; so they are where the
+        workspace has names for its classes (with Verdict.REJECTED: for its kinds of junk).
     """
 
     paths: tuple[Path, ...]
@@ -64,6 +67,7 @@ class LabelImport:
     format_name: str | None = None
     cs_y: str = "file"
     class_text: str | None = None
+    classes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,9 @@ def import_labels(project: Project, what: LabelImport) -> Imported:
         raise OptionError("--complete: rejected positions complete nothing; import the particles with --complete")
     if what.verdict and what.query:
         raise OptionError("--as and --query: give one of them; what lies in a query's fields is particles")
-    options = ImportOptions(entries=project.entries, shapes=project.shapes, cs_y=what.cs_y)  # type: ignore[arg-type]
-    number = _class_number(project, what)
+    names, number = _class_names(project, what), _class_number(project, what)
+    told = what.classes or bool(names) or number is not None
+    options = ImportOptions(project.entries, project.shapes, what.cs_y, all_class_numbers=told)  # type: ignore[arg-type]
     picks = read_picks(what.paths, options, what.format_name)
     if number is not None:
         picks = {key: replace(one, class_number=np.full(len(one), number)) for key, one in picks.items()}
@@ -121,8 +126,12 @@ def _class_number(project: Project, what: LabelImport) -> int | None:
     """The class that all positions are given; None for that of the files."""
     if what.class_text is None:
         return None
-    names = project.settings.junk if what.verdict == Verdict.REJECTED else project.settings.classes
-    return class_number(what.class_text, names, "--class")
+    return class_number(what.class_text, _class_names(project, what), "--class")
+
+
+def _class_names(project: Project, what: LabelImport) -> tuple[str, ...]:
+    """Names of the classes, or kinds of junk, that the positions may have."""
+    return project.settings.junk if what.verdict == Verdict.REJECTED else project.settings.classes
 
 
 def _of_micrographs(what: LabelImport, picks: Mapping[str, Picks]) -> list[Decision]:

@@ -15,7 +15,7 @@ from cryoal.data.picks import Picks
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import star
 from cryoal.io.durable import remove_leftovers, temporary_sibling
-from cryoal.io.formats import format_named
+from cryoal.io.formats import format_named, write_picks
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
 from cryoal.io.relion import read as read_relion
@@ -182,8 +182,7 @@ def export_picks(
     FileError
         A file cannot be written.
     """
-    writer = format_named(format_name)
-    written = writer.write(picks, out, options)
+    written = write_picks(format_name, picks, out, options)
     listed = out / "micrographs.star"
     if listed not in written:
         write_list(listed, [entry for entry, _ in picks])

@@ -11,7 +11,17 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileError, FileFormatError, LabelError, OptionError
 from cryoal.io import mrc
-from cryoal.io.formats import FORMATS, OutsideWarning, detect, format_named, read_files, read_picks
+from cryoal.io.formats import (
+    FORMATS,
+    KEEP_CLASSES,
+    LostClassesWarning,
+    OutsideWarning,
+    detect,
+    format_named,
+    read_files,
+    read_picks,
+    write_picks,
+)
 from cryoal.io.options import ExportOptions, ImportOptions
 from tests.io.drawn_picks import assert_same, picked_micrographs
 
@@ -69,6 +79,20 @@ def test_twenty_thousand(tmp_path, name):
     options = ExportOptions(box_size_px=64, shapes={"a": (4096, 4096)})
     FORMATS[name].write([(entry("a.mrc"), picks)], tmp_path, options)
     assert_same(read_picks([tmp_path], ImportOptions(entries=[entry("a.mrc")]))["a"], picks, TOLERANCE.get(name, 1e-4))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_classes_are_kept_or_their_loss_is_told(tmp_path, name, recwarn):
+    options = ExportOptions(box_size_px=64, shapes={"a": (50, 60)})
+    write_picks(name, [(entry("a.mrc"), Picks([1], [2]))], tmp_path, options)
+    assert not recwarn.list
+    write_picks(name, [(entry("a.mrc"), Picks([1], [2], class_number=[3]))], tmp_path, options)
+    found = read_picks([tmp_path], ImportOptions(entries=[entry("a.mrc")]))["a"]
+    if name in KEEP_CLASSES:
+        assert (found.class_number.tolist(), recwarn.list) == ([3], [])
+    else:
+        assert found.class_number.tolist() == [0]
+        assert f"the format {name} has no place for class numbers" in str(recwarn.pop(LostClassesWarning).message)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -125,6 +125,7 @@ BAD_LISTS = {
     "zero bytes": ("", "no block with"),
     "twice": (RELION_31 + "Micrographs/a.mrc 1\n", "Micrographs/a.mrc is listed twice"),
     "same key": (RELION_31 + "MotionCorr/job002/Micrographs/a.mrc 1\n", "share the key 'Micrographs/a'"),
+    "particles": (RELION_31.replace("_rlnOpticsGroup #2\nMicro", "_rlnCoordinateX #2\nMicro"), "a list of particles"),
     "short row": (RELION_31 + "Micrographs/x.mrc\n", "line 24: 1 values instead of 2"),
     "bad pixel size": (RELION_31.replace("1 1.5", "1 wide"), "line 10: _rlnMicrographPixelSize is 'wide'"),
 }

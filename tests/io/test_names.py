@@ -25,6 +25,14 @@ def index(*names: str) -> NameIndex:
         ("a_autopick", "a_autopick.mrc"),
         ("grid 2/a b.mrc", "grid 2/a b.mrc"),
         ("2", "2.mrc"),
+        ("J3/motioncorrected/001234567890123456789_a_patch_aligned_doseweighted.mrc", "Micrographs/a.mrc"),
+        ("a", "J3/motioncorrected/001234567890123456789_a_rigid_aligned.mrc"),
+        ("Runs/7/extra/a_aligned_mic_DW.mrc", "a.mrc"),
+        ("a_DW_automatch", "a.mrc"),
+        ("a_aligned_DW_patch_aligned_doseweighted.mrc", "a_noDW.mrc"),
+        ("a_DW", "a_DW.mrc"),
+        ("..\\average\\a.mrc", "a.mrc"),
+        ("External/job010/Micrographs/a_topazpicks", "a.mrc"),
     ],
 )
 def test_finds(asked, listed):
@@ -36,6 +44,13 @@ def test_finds(asked, listed):
 @pytest.mark.parametrize("asked", ["b", "a_1", "a_autopick_2", "123_a", "A"])
 def test_finds_nothing(asked):
     assert index("a.mrc").find(asked) is None
+
+
+def test_versions_of_one_micrograph_are_told_apart_where_both_are_listed():
+    both = index("a.mrc", "a_DW.mrc")
+    assert both.find("a_DW_autopick").name == "a_DW.mrc"
+    with pytest.raises(LabelError, match="may mean 2 micrographs"):
+        both.find("a_patch_aligned")
 
 
 def test_folders_decide_between_equal_stems():

@@ -8,6 +8,7 @@ import pytest
 from cryoal.data.labels import Origin, Verdict
 from cryoal.errors import LabelError, OptionError
 from cryoal.io import star
+from cryoal.io.relion import ClassNumberWarning
 from cryoal.learner.asking import ask_fields
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.project import Project
@@ -196,3 +197,33 @@ def test_a_class_is_called_by_its_name(tmp_path: Path) -> None:
     ]
     with pytest.raises(OptionError, match="--class: 'ice' is not known; give a number from 1 up or one of open, clo"):
         import_labels(project, LabelImport((picks(project, (300, 100)),), class_text="ice"))
+
+
+def autopicked(project: Project, *numbers: int) -> Path:
+    """What RELION's autopick leaves: numbers of templates beside figures of merit."""
+    path = project.root / "AutoPick" / "a_01_autopick.star"
+    columns = {"rlnClassNumber": numbers, "rlnAutopickFigureOfMerit": [0.4] * len(numbers)}
+    x = [100 * i for i, _ in enumerate(numbers, start=1)]
+    star.write(path, {"": {"rlnCoordinateX": x, "rlnCoordinateY": [100] * len(x), **columns}})
+    return path
+
+
+def test_numbers_of_templates_are_classes_only_where_classes_are_wanted(project: Project) -> None:
+    path = autopicked(project, 1, 2, 8)
+    with pytest.warns(ClassNumberWarning, match="autopick's templates"):
+        assert import_labels(project, LabelImport((path,))).added == {"particle": 3}
+    assert numbers(project) == [0, 0, 0]
+    import_labels(project, LabelImport((path,), class_text="3"))
+    assert numbers(project) == [3, 3, 3]
+    import_labels(project, LabelImport((path,), classes=True))
+    assert numbers(project) == [1, 2, 8]
+
+
+def test_in_a_workspace_with_named_classes_every_number_is_one(project: Project) -> None:
+    path = autopicked(project, 1, 2)
+    named = replace(project, settings=replace(project.settings, classes=("open", "closed")))
+    with pytest.warns(ClassNumberWarning):  # kinds of junk have no names
+        import_labels(named, LabelImport((path,), Verdict.REJECTED))
+    assert numbers(named) == [0, 0]
+    import_labels(named, LabelImport((path,)))
+    assert numbers(named) == [1, 2]
