@@ -46,7 +46,9 @@ class Review(QWidget):
         self.slider = ScoreSlider()
         self.slider.chosen.connect(controller.set_threshold)
         chosen = get_plugin_settings("cryoal").review
-        preferences = Preferences(chosen.members, chosen.labels_per_round, chosen.micrographs_per_query)
+        preferences = Preferences(
+            chosen.members, chosen.labels_per_round, chosen.micrographs_per_query, str(chosen.strategy)
+        )
         self.rounds = Rounds(controller.document.project, preferences)
         self.rounds.export_button.clicked.connect(lambda _: self._export())
         self.rounds.published.connect(self._published)

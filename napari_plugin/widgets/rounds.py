@@ -24,6 +24,7 @@ from napari_plugin.jobs import CANCELLED, Job
 from napari_plugin.widgets.bar import Bar
 
 _RETRAIN, _PROPOSE = "Retrain", "Propose"
+_AUTOMATIC = "automatic"
 _WORDS = {"best_f1": "best F1", "average_precision": "average precision", "ece_after": "calibration error"}
 
 
@@ -39,11 +40,14 @@ class Preferences:
         New decisions until retraining by itself.
     micrographs_per_query : int
         So many micrographs, spread over the list, are scored for a query; all of them are for an export.
+    strategy : str
+        Of the query; ``automatic`` for the workspace's own.
     """
 
     members: int
     labels_per_round: int
     micrographs_per_query: int
+    strategy: str
 
 
 class Rounds(QWidget):
@@ -141,7 +145,9 @@ class Rounds(QWidget):
     def _proposing(self) -> list[list[str]]:
         """Score some micrographs, and query."""
         parts = -(-len(self._project.entries) // self._preferences.micrographs_per_query)
-        return [["score", self._root, "--shard", f"1/{parts}"], ["query", self._root]]
+        chosen = self._preferences.strategy
+        strategy = [] if chosen == _AUTOMATIC else ["--strategy", chosen]
+        return [["score", self._root, "--shard", f"1/{parts}"], ["query", self._root, *strategy]]
 
     def _folder(self) -> str:
         """Where an export goes."""

@@ -1,12 +1,16 @@
 """The dock: gallery, Preferences, retraining by itself, errors with what to do, export to every format."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import yaml
 from scipy.spatial import cKDTree
 
+import napari_plugin
+from cryoal.acquisition.strategies import STRATEGIES
 from cryoal.cli.main import app
 from cryoal.config import Config
 from cryoal.errors import UserError
@@ -57,7 +61,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 def preferences() -> Iterator[object]:
     """napari's own settings of the plugin, put back afterwards."""
     chosen = get_plugin_settings("cryoal").review
-    before = {name: getattr(chosen, name) for name in ("members", "labels_per_round", "micrographs_per_query")}
+    before = {
+        name: getattr(chosen, name) for name in ("members", "labels_per_round", "micrographs_per_query", "strategy")
+    }
     yield chosen
     for name, value in before.items():
         setattr(chosen, name, value)
@@ -105,6 +111,16 @@ def test_preferences_have_our_defaults_and_are_obeyed(
     rounds.retrain()
     root = str(window.workspace)
     assert jobs == [["train", root, "--members", "3"], ["score", root, "--shard", "1/2"], ["query", root]]
+    preferences.strategy = "bald"
+    window.dock.open(str(window.workspace))
+    window.dock.review.rounds.retrain()
+    assert jobs[-1] == ["query", root, "--strategy", "bald"]
+
+
+def test_every_strategy_can_be_chosen_in_the_preferences() -> None:
+    manifest = yaml.safe_load((Path(napari_plugin.__file__).parent / "napari.yaml").read_text(encoding="utf-8"))
+    offered = manifest["contributions"]["configurations"]["review"]["properties"]["strategy"]["enum"]
+    assert offered == ["automatic", *STRATEGIES]
 
 
 def test_preferences_are_shown_by_napari(window: "Window") -> None:
