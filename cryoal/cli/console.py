@@ -60,6 +60,12 @@ def say(text: str, *, quiet: bool = False) -> None:
         _console().print(escape(text), soft_wrap=True)
 
 
+def doubt(settings: "Settings", *, quiet: bool = False) -> None:
+    """What the micrographs say against the diameter, if anything."""
+    if settings.diameter_doubt:
+        say(f"diameter: {settings.diameter_doubt}", quiet=quiet)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, error: bool = False) -> None:
     """A table; on standard error where it tells of trouble.
 

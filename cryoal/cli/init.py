@@ -5,13 +5,22 @@ from typing import Annotated
 
 import typer
 
-from cryoal.cli.options import DIAMETER, PIXEL_SIZE, POLARITY, PROJECT, QUIET, WORKSPACE, dark_particles, names_listed
+from cryoal.cli.options import (
+    DIAMETER_OR_JUDGED,
+    PIXEL_SIZE,
+    POLARITY,
+    PROJECT,
+    QUIET,
+    WORKSPACE,
+    dark_particles,
+    names_listed,
+)
 
 
 def command(
     workspace: WORKSPACE,
     micrographs: Annotated[str, typer.Option(help="A glob in quotes, or a STAR file.", show_default=False)],
-    diameter: DIAMETER,
+    diameter: DIAMETER_OR_JUDGED = None,
     pixel_size: PIXEL_SIZE = None,
     polarity: POLARITY = "auto",
     project: PROJECT = Path(),
@@ -33,5 +42,7 @@ def command(
     made = console.run(create(new), quiet=quiet)
     tone = "dark on light" if made.settings.particles_dark else "light on dark"
     number = console.listed({"micrograph": len(made.entries)})
-    console.say(f"{workspace}: {number}, particles {tone}, {diameter:g} Å", quiet=quiet)
+    judged = " (judged from the micrographs; --diameter overrules it)" if diameter is None else ""
+    console.say(f"{workspace}: {number}, particles {tone}, {made.settings.diameter_angstrom:g} Å{judged}", quiet=quiet)
+    console.doubt(made.settings, quiet=quiet)
     console.say(f"next: {advice(made)}", quiet=quiet)

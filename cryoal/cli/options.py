@@ -20,6 +20,10 @@ COMMITTEE = Annotated[
     str, typer.Option(help="ensemble: members trained apart; dropout: one network under Monte-Carlo dropout.")
 ]
 DIAMETER = Annotated[float, typer.Option(help="Particle diameter, Å.", show_default=False)]
+DIAMETER_OR_JUDGED = Annotated[
+    float | None,
+    typer.Option(help="Particle diameter, Å; judged from the micrographs if not given.", show_default=False),
+]
 PIXEL_SIZE = Annotated[
     float | None, typer.Option(help="Pixel size, Å/pixel, where neither list nor header tells.", show_default=False)
 ]

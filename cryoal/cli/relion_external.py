@@ -25,7 +25,7 @@ def command(
     coordinates: Annotated[_Text, typer.Option("--in_coords", help="Coordinates to learn from.")] = None,
     particles: Annotated[_Text, typer.Option("--in_parts", help="Particles to learn from.")] = None,
     workspace: Annotated[_Text, typer.Option(help="A trained workspace to pick with.")] = None,
-    diameter: Annotated[_Text, typer.Option(help="Particle diameter, Å; needed without --workspace.")] = None,
+    diameter: Annotated[_Text, typer.Option(help="Particle diameter, Å; judged if not known.")] = None,
     pixel_size: Annotated[_Text, typer.Option(help="Å/pixel, where neither STAR nor header tells.")] = None,
     complete: Annotated[str, typer.Option(help="yes: what is not marked is background.")] = "no",
     threshold: Annotated[_Text, typer.Option(help="Lowest probability of a pick.")] = None,
@@ -99,6 +99,10 @@ def _sum_up(done: "ExternalDone") -> None:
     """What the job did."""
     from cryoal.cli import console
 
+    judged = done.settings.diameter_estimate_angstrom == done.settings.diameter_angstrom
+    known = ", judged from the micrographs" if judged else ""
+    console.say(f"particle diameter: {done.settings.diameter_angstrom:g} Å{known}")
+    console.doubt(done.settings)
     console.say(f"source of the picks: {done.source}")
     console.say(f"{done.picks:,} picks on {done.micrographs:,} micrographs ({done.set_aside:,} set aside)")
     console.say(f"next: an Extract job (RELION {done.version}) with the coordinates {done.node}")

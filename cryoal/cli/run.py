@@ -10,7 +10,7 @@ from cryoal.cli.options import (
     COMMITTEE,
     DEFAULTS,
     DEVICE,
-    DIAMETER,
+    DIAMETER_OR_JUDGED,
     FORMAT,
     MEMBERS,
     OUT,
@@ -27,8 +27,8 @@ from cryoal.cli.options import (
 
 def command(
     micrographs: Annotated[str, typer.Option(help="A glob in quotes, or a STAR file.", show_default=False)],
-    diameter: DIAMETER,
     out: OUT,
+    diameter: DIAMETER_OR_JUDGED = None,
     labels: Annotated[
         list[Path] | None,
         typer.Option(help="Files or folders of picks; without any, the shipped committee picks.", show_default=False),
@@ -61,6 +61,11 @@ def command(
     known = LabelImport(expanded(labels), complete=complete) if labels else None
     job = Job(new, known, out, file_format, device, precision, threshold)
     done = console.run(run_job(job, configured(members, committee)), quiet=quiet)
+    if diameter is None:
+        console.say(
+            f"particle diameter: {done.settings.diameter_angstrom:g} Å, judged from the micrographs", quiet=quiet
+        )
+    console.doubt(done.settings, quiet=quiet)
     console.say(console.picked(done.picked), quiet=quiet)
     if known is None:
         console.say("no labels: the committee has only seen simulated micrographs; check the picks", quiet=quiet)

@@ -43,6 +43,7 @@ def command(
         f"{done.already_scored:,} were scored before, {done.set_aside:,} set aside now",
         quiet=quiet,
     )
+    console.doubt(project.settings, quiet=quiet)
     console.say(f"next: {advice(project)}", quiet=quiet)
 
 

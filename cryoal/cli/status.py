@@ -9,6 +9,7 @@ from cryoal.cli.options import QUIET, WORKSPACE
 
 if TYPE_CHECKING:
     from cryoal.learner.status import Status
+    from cryoal.workspace.settings import Settings
 
 
 def command(
@@ -30,8 +31,9 @@ def command(
         return
     console.say(
         f"{workspace}: {console.listed({'micrograph': now.micrographs})} ({len(now.set_aside):,} set aside), "
-        f"particle diameter {project.settings.diameter_angstrom:g} Å"
+        f"particle diameter {project.settings.diameter_angstrom:g} Å{_judged(project.settings)}"
     )
+    console.doubt(project.settings)
     console.say(f"labels: {console.listed(now.labels)}")
     if now.rounds:
         heads = ["round", "particles", "scored", "best F1", "AP", "ECE", "CKA", "query", "picks"]
@@ -62,6 +64,11 @@ def command(
             "set aside (cryoal score --retry-failed tries again)", ["micrograph", "why"], [*now.set_aside.items()]
         )
     console.say(f"next: {now.advice}")
+
+
+def _judged(settings: "Settings") -> str:
+    """How the diameter is known, where it was not given."""
+    return " (judged from the micrographs)" if settings.diameter_estimate_angstrom == settings.diameter_angstrom else ""
 
 
 def _json(now: "Status") -> str:

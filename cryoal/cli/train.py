@@ -37,4 +37,5 @@ def command(
         console.say(f"classes: {done.classes_note}", quiet=quiet)
     if done.centring_note:
         console.say(f"centring: {done.centring_note}", quiet=quiet)
+    console.doubt(project.settings, quiet=quiet)
     console.say(f"next: {advice(project)}", quiet=quiet)

@@ -35,7 +35,7 @@ def _check_same_job(project: Project, asked: NewWorkspace) -> None:
         ("--diameter", made.diameter_angstrom, asked.diameter_angstrom),
         ("--pixel-size", made.pixel_size_angstrom, asked.pixel_size_angstrom),
     ):
-        if before != now:
+        if before != now and not (name == "--diameter" and now is None):
             raise WorkspaceError(
                 f"{asked.folder}: was made with {name} {before}, now it is {now}; give another --out, or delete it"
             )

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,9 @@ from cryoal.data.labels import MicrographLabels
 from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import FileError, MicrographError, OptionError, WorkspaceError
 from cryoal.io.micrographs import list_micrographs, read_micrograph, read_shape, read_shapes
+from cryoal.learner.first_look import look
 from cryoal.learner.progress import Progress
 from cryoal.preprocess.pipeline import prepare
-from cryoal.preprocess.polarity import brightness_skew
 from cryoal.workspace.journal import read_journal
 from cryoal.workspace.labelling import labels_by_micrograph
 from cryoal.workspace.layout import Layout
@@ -24,7 +24,6 @@ from cryoal.workspace.micrographs import read_micrographs, write_micrographs
 from cryoal.workspace.set_aside import read_set_aside, set_aside
 from cryoal.workspace.settings import Settings, check_names, read_settings, root_folder, write_settings
 
-_POLARITY_SAMPLE = 5
 _ANSWER_REACH_DIAMETERS = 0.1
 _SAME_PARTICLE_DIAMETERS = 0.3  # a classification moves centres by less, and particles lie further apart
 
@@ -156,7 +155,8 @@ class NewWorkspace:
     folder : Path
     micrographs : str
         A glob or a STAR file.
-    diameter_angstrom : float
+    diameter_angstrom : float, optional
+        None to judge it from the micrographs.
     pixel_size_angstrom : float, optional
     particles_dark : bool, optional
         None to find out.
@@ -169,7 +169,7 @@ class NewWorkspace:
 
     folder: Path
     micrographs: str
-    diameter_angstrom: float
+    diameter_angstrom: float | None = None
     pixel_size_angstrom: float | None = None
     particles_dark: bool | None = None
     seed: int = 0
@@ -186,7 +186,7 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     WorkspaceError
         There is a workspace already.
     OptionError
-        The diameter does not fit the micrographs.
+        The diameter does not fit the micrographs, or is not given and cannot be judged.
     FileError, FileFormatError
         The micrographs cannot be listed.
     """
@@ -194,7 +194,8 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     layout = Layout(new.folder)
     if layout.settings.exists():
         raise WorkspaceError(f"{new.folder}: is a workspace already; choose another folder, or delete this one")
-    _check_positive("--diameter", new.diameter_angstrom, "the particle's diameter in Å")
+    if new.diameter_angstrom is not None:
+        _check_positive("--diameter", new.diameter_angstrom, "the particle's diameter in Å")
     if new.pixel_size_angstrom is not None:
         _check_positive("--pixel-size", new.pixel_size_angstrom, "Å/pixel")
     check_names("--classes", new.classes)
@@ -202,17 +203,16 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     root = Path(os.path.normpath(new.root.absolute()))
     entries = list_micrographs(new.micrographs, new.pixel_size_angstrom, root)
     _check_diameter(entries, new.diameter_angstrom)
-    dark = new.particles_dark
-    if dark is None:
-        dark = yield from _find_polarity(entries, new.diameter_angstrom, config)
+    seen = yield from look(entries, new.diameter_angstrom, new.particles_dark, config)
     write_micrographs(layout, entries, root)
     settings = Settings(
-        diameter_angstrom=new.diameter_angstrom,
+        diameter_angstrom=seen.diameter_angstrom,
+        diameter_estimate_angstrom=seen.diameter_estimate_angstrom,
         source=new.micrographs,
         root=_kept_root(new.folder, root),
         pixel_size_angstrom=new.pixel_size_angstrom,
         seed=new.seed,
-        particles_dark=dark,
+        particles_dark=seen.particles_dark,
         classes=new.classes,
         junk=new.junk,
     )
@@ -240,7 +240,7 @@ def _check_positive(name: str, value: float, wanted: str) -> None:
         raise OptionError(f"{name}: {value} is not allowed; give {wanted}, above 0")
 
 
-def _check_diameter(entries: Sequence[MicrographEntry], diameter_angstrom: float) -> None:
+def _check_diameter(entries: Sequence[MicrographEntry], diameter_angstrom: float | None) -> None:
     """Refuse micrographs none of which can be read or has a pixel size, and a diameter that fits none of them."""
     shapes = read_shapes(entries)
     if not shapes:
@@ -251,28 +251,11 @@ def _check_diameter(entries: Sequence[MicrographEntry], diameter_angstrom: float
             f"{entries[0].path}: neither list nor header tells the pixel size; give --pixel-size, Å/pixel"
         )
     widths = [min(shapes[entry.key]) * entry.pixel_size_angstrom for entry in sized]
-    if max(widths) < 2 * diameter_angstrom:
+    if diameter_angstrom is not None and max(widths) < 2 * diameter_angstrom:
         raise OptionError(
             f"--diameter: {diameter_angstrom:g} Å is too wide for micrographs {max(widths):.0f} Å wide "
             "(two diameters must fit); give it in Å, and check --pixel-size"
         )
-
-
-def _find_polarity(
-    entries: Sequence[MicrographEntry], diameter_angstrom: float, config: Config
-) -> Generator[Progress, None, bool]:
-    """Whether particles are dark: the median over micrographs spread over the list; dark if none can be read."""
-    chosen = [entries[i] for i in np.unique(np.linspace(0, len(entries) - 1, _POLARITY_SAMPLE).astype(int))]
-    skews = []
-    for done, entry in enumerate(chosen):
-        yield Progress("looking at micrographs", done, len(chosen))
-        try:
-            scaled = _read_scaled(entry, diameter_angstrom, config, particles_dark=False)
-        except MicrographError:
-            continue
-        skews.append(brightness_skew(scaled, config.preprocess.pixels_per_diameter))
-    yield Progress("looking at micrographs", len(chosen), len(chosen))
-    return not skews or bool(np.median(skews) <= 0)
 
 
 def _diameter_px(diameter_angstrom: float, entry: MicrographEntry) -> float:

@@ -21,7 +21,7 @@ from cryoal.learner.training import count_labels, train
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.micrographs import write_micrographs
 from cryoal.workspace.rounds import newest_round, published_rounds
-from cryoal.workspace.settings import read_settings
+from cryoal.workspace.settings import Settings, read_settings
 
 _DERIVED = ("candidates", "picks*", "query.star")
 
@@ -43,7 +43,7 @@ class ExternalJob:
     workspace : Path, optional
         Whose newest committee, labels and diameter are used; it is not changed.
     diameter_angstrom : float, optional
-        Needed without a workspace.
+        None to take the workspace's or, without one, to judge it from the micrographs.
     pixel_size_angstrom : float, optional
     threshold, precision : float, optional
         As `cryoal.learner.picks.pick`.
@@ -86,6 +86,8 @@ class ExternalDone:
         What to give to RELION's extraction.
     version : str
         RELION's.
+    settings : Settings
+        Those of the job's own workspace.
     """
 
     source: str
@@ -94,6 +96,7 @@ class ExternalDone:
     set_aside: int
     node: str
     version: str
+    settings: Settings
 
 
 def run_external(job: ExternalJob, config: Config) -> Iterator[Progress | ExternalDone]:
@@ -124,7 +127,8 @@ def run_external(job: ExternalJob, config: Config) -> Iterator[Progress | Extern
         source = "the committee that ships with cryoal, for nothing is labelled yet"
     usable = len(project.usable())
     node = write_output_nodes(job.folder, os.path.relpath(job.folder, job.project), version)
-    yield ExternalDone(source, n_picks, usable, len(project.entries) - usable, node, version)
+    aside = len(project.entries) - usable
+    yield ExternalDone(source, n_picks, usable, aside, node, version, project.settings)
 
 
 def _open(job: ExternalJob, config: Config) -> Generator[Progress, None, Project]:
@@ -153,8 +157,6 @@ def _wanted(job: ExternalJob) -> NewWorkspace:
                 "give one of --diameter and --workspace"
             )
         dark, diameter, size = told.particles_dark, told.diameter_angstrom, size or told.pixel_size_angstrom
-    if diameter is None:
-        raise OptionError("--diameter: is missing; give the particle's diameter in Å, or a trained --workspace")
     return NewWorkspace(folder, job.micrographs, diameter, size, dark, root=job.project)
 
 
@@ -162,8 +164,9 @@ def _is_same(layout: Layout, new: NewWorkspace) -> bool:
     """Whether a continued job may go on with its workspace."""
     told = read_settings(layout)
     dark = told.particles_dark if new.particles_dark is None else new.particles_dark
+    diameter = told.diameter_angstrom if new.diameter_angstrom is None else new.diameter_angstrom
     before = (told.source, told.diameter_angstrom, told.pixel_size_angstrom, told.particles_dark)
-    return before == (new.micrographs, new.diameter_angstrom, new.pixel_size_angstrom, dark)
+    return before == (new.micrographs, diameter, new.pixel_size_angstrom, dark)
 
 
 def _take_over(source: Layout, own: Layout) -> None:

@@ -14,6 +14,7 @@ from cryoal.learner.project import NewWorkspace
 from cryoal.learner.scoring import ScoreOptions, score
 from cryoal.learner.status import is_learnt
 from cryoal.learner.training import count_labels, train
+from cryoal.workspace.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,14 @@ class JobDone:
         The first is what the other program is told.
     set_aside : int
         Micrographs that could not be used.
+    settings : Settings
+        The workspace's.
     """
 
     picked: Picked
     written: tuple[Path, ...]
     set_aside: int
+    settings: Settings
 
 
 def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
@@ -79,4 +83,4 @@ def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
     picked = yield from last_value(pick(project, job.threshold, job.precision))
     written = export(project, job.format_name, job.out, export_options(project))
     aside = len(project.entries) - len(project.usable())
-    yield JobDone(picked, tuple(written), aside)
+    yield JobDone(picked, tuple(written), aside, project.settings)

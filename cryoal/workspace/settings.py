@@ -15,6 +15,7 @@ from cryoal.workspace.layout import Layout
 FORMAT_VERSION = 1
 _FIELD_TYPES: dict[str, type[Any] | tuple[type[Any], ...]] = {
     "diameter_angstrom": (int, float),
+    "diameter_estimate_angstrom": (int, float),
     "pixel_size_angstrom": (int, float),
     "source": str,
     "root": str,
@@ -23,6 +24,8 @@ _FIELD_TYPES: dict[str, type[Any] | tuple[type[Any], ...]] = {
     "classes": list,
     "junk": list,
 }
+DOUBTED_RATIO = 1.25
+"""A diameter this many times larger or smaller than it looks is worth a sentence."""
 _MAX_NAMES = TrainingConfig().max_classes
 
 
@@ -44,6 +47,8 @@ class Settings:
         From which all randomness of the workspace comes, unless a command is given another.
     particles_dark : bool
         Particles are darker than their surroundings, as `init` found or was told.
+    diameter_estimate_angstrom : float, optional
+        The micrographs' own word on the diameter: where none was given, or where they speak against the one given.
     classes, junk : tuple of str
         Names of the particle classes and of the kinds of junk; name i belongs to number i, from 1. They are optional.
 
@@ -59,11 +64,12 @@ class Settings:
     pixel_size_angstrom: float | None = None
     seed: int = 0
     particles_dark: bool = True
+    diameter_estimate_angstrom: float | None = None
     classes: tuple[str, ...] = ()
     junk: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("diameter_angstrom", "pixel_size_angstrom"):
+        for name in ("diameter_angstrom", "pixel_size_angstrom", "diameter_estimate_angstrom"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise OptionError(f"{name}: {value} is not allowed; give a number above 0, in Å")
@@ -71,6 +77,17 @@ class Settings:
             raise OptionError(f"seed: {self.seed} is not allowed; give a whole number from 0 up")
         for name in ("classes", "junk"):
             check_names(name, getattr(self, name))
+
+    @property
+    def diameter_doubt(self) -> str:
+        """What the micrographs say against the diameter, a sentence; usually empty."""
+        given, seen = self.diameter_angstrom, self.diameter_estimate_angstrom
+        if seen is None or max(given / seen, seen / given) <= DOUBTED_RATIO:
+            return ""
+        return (
+            f"the micrographs look like particles of about {seen:g} Å rather than {given:g} Å: have a look, and if so "
+            f"make the workspace again with --diameter {seen:g}"
+        )
 
 
 def check_names(field: str, names: tuple[str, ...]) -> None:

@@ -82,7 +82,6 @@ def test_a_broken_micrograph_is_set_aside(project: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ("", "--diameter: is missing; give the particle's diameter in Å, or a trained --workspace"),
         ("--diameter nan", "--diameter: 'nan' is not allowed; give a number"),
         ("--diameter 165 --j 0", "--j: '0' is not allowed"),
         ("--diameter 165 --colour red", "--colour: is not known; the job's labels are workspace, diameter"),
