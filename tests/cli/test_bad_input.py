@@ -56,7 +56,7 @@ def coordinates(rows: list[tuple[str | None, float, float]]) -> str:
     [
         ("nope", ["nope", "cryoal --help"]),
         ("init", ["WORKSPACE", "cryoal init --help"]),
-        ("init new --micrographs micrographs.star", ["--diameter", "cryoal init --help"]),
+        ("init new --diameter 165", ["--micrographs", "cryoal init --help"]),
         ("status ws --frob", ["--frob"]),
         ("init ws --micrographs micrographs.star --diameter 165", ["ws", "is a workspace already", "delete"]),
         *(
