@@ -1,4 +1,4 @@
-"""What is on a grid besides particles in ice: crystalline ice, ethane, aggregates and the carbon film's edge."""
+"""What is on a grid besides whole particles in ice: crystals, ethane, aggregates, fragments, the carbon film's edge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.random import Generator
+from scipy.spatial.transform import Rotation
 
 from cryoal.simulation.specimen import Floats, Slab, Species
-from cryoal.simulation.volumes import fragment, random_orientations
+from cryoal.simulation.volumes import Volume, fragment, random_orientations
 
 _ICE_VOLT = 4.6  # mean inner potential of ice: crystals lie on the film, in vacuum
 _CARBON_VOLT = 5.0  # amorphous carbon, less the ice it displaces
@@ -27,6 +28,7 @@ class JunkKind(IntEnum):
     ETHANE = 2
     AGGREGATE = 3
     CARBON = 4
+    FRAGMENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Junk:
     carbon_reach : float
         How far the carbon film reaches in, as a share of the shorter side; 0 is none.
     carbon_thickness_angstrom : float
+    fragments : float
+        Mean number of single broken particles.
     """
 
     ice_crystals: float = 0.0
@@ -48,10 +52,11 @@ class Junk:
     aggregates: float = 0.0
     carbon_reach: float = 0.0
     carbon_thickness_angstrom: float = 120.0
+    fragments: float = 0.0
 
 
 def add_junk(slab: Slab, junk: Junk, species: Sequence[Species], rng: Generator) -> None:
-    """Add all of it to the slab, its outlines and its centres too; aggregates are made of the species."""
+    """Add all of it to the slab, its outlines and its centres too; aggregates and fragments are of the species."""
     if junk.carbon_reach > 0:
         _add_carbon(slab, junk, rng)
     for _ in range(rng.poisson(junk.ice_crystals)):
@@ -60,6 +65,8 @@ def add_junk(slab: Slab, junk: Junk, species: Sequence[Species], rng: Generator)
         _add_ethane(slab, rng)
     for _ in range(rng.poisson(junk.aggregates) if species else 0):
         _add_aggregate(slab, species[int(rng.integers(len(species)))], rng)
+    for _ in range(rng.poisson(junk.fragments) if species and junk.fragments > 0 else 0):
+        _add_fragment(slab, species[int(rng.integers(len(species)))], rng)
 
 
 def _add_carbon(slab: Slab, junk: Junk, rng: Generator) -> None:
@@ -137,9 +144,21 @@ def _add_aggregate(slab: Slab, species: Species, rng: Generator) -> None:
     for orientation in random_orientations(pieces, None, rng):
         piece = fragment(species.volume, rng)
         at = middle + rng.normal(size=2) * spread
-        slab.add_particle(piece, orientation, at)
-        window, x, y = _window(slab, at, piece.diameter_angstrom / 2)
-        slab.junk[window] |= np.hypot(x, y) < 0.4 * piece.diameter_angstrom
+        _add_piece(slab, piece, orientation, at)
+
+
+def _add_fragment(slab: Slab, species: Species, rng: Generator) -> None:
+    """One broken particle by itself."""
+    at = _random_point(slab, rng)
+    slab.junk_centres.append((*at.tolist(), JunkKind.FRAGMENT))
+    _add_piece(slab, fragment(species.volume, rng), random_orientations(1, None, rng)[0], at)
+
+
+def _add_piece(slab: Slab, piece: Volume, orientation: Rotation, at: Floats) -> None:
+    """Part of a particle, and where it lies as junk."""
+    slab.add_particle(piece, orientation, at)
+    window, x, y = _window(slab, at, piece.diameter_angstrom / 2)
+    slab.junk[window] |= np.hypot(x, y) < 0.4 * piece.diameter_angstrom
 
 
 def _random_point(slab: Slab, rng: Generator) -> Floats:

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 RESIDUE_VOLUME_CUBIC_ANGSTROM = 136.0
 _CONTACT = 1.3  # distance of touching subunits over their radius: they are no spheres
+_LIPID_DENSITY = 0.4  # contrast of a bilayer with its water and tails, protein being 1
 PROTEIN_CONTRAST_VOLT = 2.5  # mean inner potential of protein less that of vitreous ice
 
 
@@ -56,7 +57,7 @@ def build_volume(shape: str, diameter_angstrom: float, rng: Generator, symmetry:
     Parameters
     ----------
     shape : str
-        ``globular``, ``barrel``, ``rod`` or ``shell``.
+        ``globular``, ``barrel``, ``rod``, ``shell`` or ``disc``, a membrane protein in a disc of lipid.
     diameter_angstrom : float
         Diameter of the sphere about the centre of mass that holds the particle.
     rng : Generator
@@ -209,11 +210,24 @@ def _shell(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
     return domains, group
 
 
+def _disc(rng: Generator, symmetry: str | None) -> tuple[list[_Domain], str]:
+    group = symmetry or f"C{int(rng.integers(1, 5))}"
+    copies = len(_point_group(group))
+    unit = _cluster(rng, int(rng.integers(3, 8)))
+    size = rng.uniform(0.5, 0.9) / _radius(unit) / np.sqrt(copies)
+    aside = 0.0 if copies == 1 else _CONTACT * size * _radius(unit) / (2 * np.sin(np.pi / copies))
+    at = np.array([aside, 0.0, rng.uniform(0, 0.4)])  # more of it on one side of the membrane
+    protein = [_Domain(at + size * d.centre, size * d.semi_axes, d.orientation, d.density) for d in unit]
+    lipid = _LIPID_DENSITY / copies  # every mate has a disc, all in one place
+    return [*protein, _Domain(np.zeros(3), np.array([1.0, 1.0, 0.4]), Rotation.identity(), lipid)], group
+
+
 SHAPES: dict[str, Callable[[Generator, str | None], tuple[list[_Domain], str]]] = {
     "globular": _globular,
     "barrel": _barrel,
     "rod": _rod,
     "shell": _shell,
+    "disc": _disc,
 }
 
 

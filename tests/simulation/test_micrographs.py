@@ -170,7 +170,7 @@ def test_bad_settings_are_refused(changes):
 
 
 def test_junk_is_marked_by_kind_where_it_is():
-    everything = Junk(ice_crystals=6, ethane_patches=3, aggregates=4, carbon_reach=0.4)
+    everything = Junk(ice_crystals=6, ethane_patches=3, aggregates=4, carbon_reach=0.4, fragments=5)
     species = (Species(build_volume("globular", 100.0, np.random.default_rng(0)), 0.1),)
     settings = MicrographSettings((400, 480), 5.0, species, junk=everything)
     one = simulate_micrograph(settings, np.random.default_rng(4))

@@ -46,6 +46,17 @@ def test_rod_is_long():
     assert spread[0] > 1.8 * spread[1]
 
 
+@pytest.mark.parametrize("symmetry", ["C1", "C4"])
+def test_disc_is_flat_and_its_lipid_fainter_than_its_protein(symmetry):
+    volume = build_volume("disc", 140.0, np.random.default_rng(7), symmetry)
+    spread = volume.beads_angstrom.std(axis=0)
+    assert spread[2] < 0.75 * spread[:2].min()
+    out = np.hypot(volume.beads_angstrom[:, 0], volume.beads_angstrom[:, 1]) / 70
+    count, edges = np.histogram(out, [0, 0.2, 0.8, 0.95], weights=volume.potential)
+    of_area = count / np.diff(edges**2)
+    assert of_area[2] < 0.6 * of_area[0]
+
+
 @pytest.mark.parametrize(
     ("shape", "diameter", "symmetry", "named"),
     [("cube", 100.0, None, "globular"), ("rod", 0.0, None, "diameter_angstrom"), ("shell", 100.0, "X3", "symmetry")],
