@@ -34,6 +34,7 @@ from cryoal.io.micrographs import list_micrographs, read_micrograph
 from cryoal.learner.pick_rule import read_rule
 from cryoal.picking.blobs import find_blobs
 from cryoal.preprocess.pipeline import prepare
+from cryoal.report.plots import JudgedPicks, picks_figure, save
 from cryoal.workspace.candidates import read_candidates
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.rounds import found_picks, newest_round
@@ -238,29 +239,16 @@ def _shown(found):
     return {name: kept for i, (name, kept) in enumerate(found.chosen.items()) if not i or name == "0"}
 
 
-def picture(some, shown, path):
-    """All pickers on one micrograph at their best F1: green found, red not true, yellow circles missed."""
-    import matplotlib.pyplot as plt
-
+def picture(picker, found, some, path):
+    """The picks of one micrograph at the threshold of the largest F1."""
     entry, truth = some.entries[0], _truths(some)[0]
-    pixels = read_micrograph(entry.path).pixels
-    step, radius = max(1, pixels.shape[0] // 1000), RADII[0] * some.diameter_px
-    figure, axes = plt.subplots(1, len(shown), figsize=(9 * len(shown), 9), layout="constrained")
-    for axis, (name, found) in zip(np.atleast_1d(axes), shown.items(), strict=True):
-        pooled = np.concatenate([one.score for one in found.picks])
-        pairs = [_matched(one, xy, some, RADII[0]) for one, xy in zip(found.picks, _truths(some), strict=True)]
-        threshold = precision_recall_curve(pooled, np.concatenate(pairs), sum(map(len, _truths(some)))).best_f1[1]
-        picks = found.picks[0].select(found.picks[0].score >= threshold)
-        paired = match(picks.xy, truth, radius, picks.score)
-        missed = np.delete(truth, paired.truth, axis=0)
-        axis.imshow(pixels[::step, ::step], cmap="gray", vmin=np.percentile(pixels, 1), vmax=np.percentile(pixels, 99))
-        for xy, colour in ((picks.xy[paired.correct], "lime"), (picks.xy[~paired.correct], "red"), (missed, "yellow")):
-            size = (some.diameter_px / step * 0.35) ** 2
-            axis.scatter(*(xy / step).T, s=size, facecolors="none", edgecolors=colour, linewidths=1.2)
-        axis.set_title(f"{name}: {paired.correct.sum()} of {len(truth)}, {(~paired.correct).sum()} others", size=16)
-        axis.set_axis_off()
-    figure.savefig(path, dpi=70)
-    plt.close(figure)
+    pairs = [_matched(one, xy, some, RADII[0]) for one, xy in zip(found.picks, _truths(some), strict=True)]
+    score, n_truth = np.concatenate([one.score for one in found.picks]), sum(map(len, _truths(some)))
+    threshold = precision_recall_curve(score, np.concatenate(pairs), n_truth).best_f1[1]
+    picks = found.picks[0].select(found.picks[0].score >= threshold)
+    judged = JudgedPicks.by_truth(picks.xy, truth, RADII[0] * some.diameter_px)
+    pixels, size = read_micrograph(entry.path).pixels, entry.pixel_size_angstrom
+    save(picks_figure(pixels, judged, some.diameter_px, size, f"{picker}, {found.setting}"), path)
 
 
 def available(names):
@@ -295,12 +283,12 @@ def main():
         )
         print("| picker | setting | F1 (P, R) at the default | best F1 (P, R) | AP | best F1, 0.5 d | CPU s |")
         print("|---|---|---|---|---|---|---|")
-        shown = {}
         for label, picker in available(options.pickers).items():
-            line, shown[label] = row(label, list(picker(some)), some)
+            line, best = row(label, list(picker(some)), some)
             print(line, flush=True)
-        if options.pictures:
-            picture(some, shown, options.out / f"{name}.png")
+            if options.pictures:
+                short = label.replace("'", "").replace(",", "").split(" (")[0].replace(" ", "_")
+                picture(label, best, some, options.out / name / f"{short}.png")
 
 
 if __name__ == "__main__":
