@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cryoal.data.candidates import QueriedField
 from cryoal.learner.asking import query_path
 from cryoal.learner.project import Project
-from cryoal.learner.queries import read_query
+from cryoal.learner.queries import asks_fields, read_query
 from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates
 from cryoal.workspace.rounds import published_rounds
 
@@ -45,7 +45,7 @@ class NewestRound:
         self._layout = rounds[-1] if rounds else None
         self.number = self._layout.number if self._layout else 0
         path = query_path(project, self._layout)
-        queue = read_query(path) if path.exists() else []
+        queue = read_query(path) if path.exists() and asks_fields(path) else []
         self.queue: list[QueriedField] = [one for one in queue if one.field.micrograph in set(keys)]
         self.candidates = lru_cache(maxsize=_KEPT)(self._read)
         known = [key for key in keys if self.is_scored(key)]

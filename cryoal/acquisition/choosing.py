@@ -21,7 +21,7 @@ def score_candidates(pool: CandidatePool, strategy: Strategy, rng: np.random.Gen
         The committee is too small for the strategy.
     """
     if not len(pool):
-        raise ArrayError("pool: no candidates; score micrographs first, or use the strategy random on fields")
+        raise no_candidates()
     members = pool.probability.shape[0]
     if members < strategy.min_members:
         raise OptionError(
@@ -29,6 +29,11 @@ def score_candidates(pool: CandidatePool, strategy: Strategy, rng: np.random.Gen
             f"has {members}; train with --members 5, or use entropy"
         )
     return checked_vector(strategy.acquisition(pool, rng), f"scores of {strategy.name}", length=len(pool))
+
+
+def no_candidates() -> ArrayError:
+    """What to say where there is nothing to choose from."""
+    return ArrayError("pool: no candidates; score micrographs first, or use the strategy random on fields")
 
 
 def choose_candidates(

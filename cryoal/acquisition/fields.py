@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoal.acquisition.assigning import FieldIndex, places
 from cryoal.acquisition.checks import FloatArray, IndexArray
-from cryoal.acquisition.choosing import score_candidates
-from cryoal.acquisition.micrographs import aggregate_groups, cost_aware_select, seconds_to_complete
+from cryoal.acquisition.micrographs import annotation_seconds, cost_aware_select, seconds_to_complete
 from cryoal.acquisition.selectors import foreground_probability, particle_class
 from cryoal.acquisition.strategies import Strategy
-from cryoal.acquisition.units import RANDOM, TOP_K, Limits, Units, choose_units
-from cryoal.data.candidates import CandidatePool, QueriedField
+from cryoal.acquisition.units import RANDOM, Limits, Units, choose_units, pool_units
+from cryoal.data.candidates import CandidatePool, Candidates, QueriedField
+from cryoal.data.fields import Fields
 from cryoal.data.labels import Field
 from cryoal.errors import ArrayError, OptionError
 
@@ -73,24 +74,26 @@ def grid_fields(
     ArrayError
         The size or the shape is not above zero.
     """
-    ny, nx = image_shape
-    if not (np.isfinite(size_px) and size_px > 0 and min(ny, nx) > 0):
-        raise ArrayError(f"size_px: fields of {size_px} on an image of {ny}×{nx} pixels, expected sizes above 0")
-    rows, columns = int(ny // size_px), int(nx // size_px)
-    x0, y0 = (nx - columns * size_px) / 2 - 0.5, (ny - rows * size_px) / 2 - 0.5
-    grid = [
-        Field(micrograph, x0 + column * size_px, y0 + row * size_px, size_px)
-        for row in range(rows)
-        for column in range(columns)
-    ]
+    grid = [Field(micrograph, x, y, size_px) for x, y in grid_corners(image_shape, size_px).tolist()]
     if valid is None:
         return grid
     keep = valid if callable(valid) else lambda field: _mostly_true(valid, field, image_shape)
     return [field for field in grid if keep(field)]
 
 
+def grid_corners(image_shape: tuple[int, int], size_px: float) -> FloatArray:
+    """Smallest x and y of each square of `grid_fields`, shape (U, 2); errors as there."""
+    ny, nx = image_shape
+    if not (np.isfinite(size_px) and size_px > 0 and min(ny, nx) > 0):
+        raise ArrayError(f"size_px: fields of {size_px} on an image of {ny}×{nx} pixels, expected sizes above 0")
+    rows, columns = int(ny // size_px), int(nx // size_px)
+    x0, y0 = (nx - columns * size_px) / 2 - 0.5, (ny - rows * size_px) / 2 - 0.5
+    y, x = np.divmod(np.arange(rows * columns), max(columns, 1))
+    return np.column_stack([x0 + x * size_px, y0 + y * size_px])
+
+
 def query_fields(
-    pool: CandidatePool,
+    candidates: Candidates,
     fields: Sequence[Field],
     strategy: Strategy,
     n: int,
@@ -109,7 +112,8 @@ def query_fields(
 
     Parameters
     ----------
-    pool : CandidatePool
+    candidates : Candidates
+        A `CandidatePool`, or candidates that are read as they are needed.
     fields : sequence of Field
         The fields not yet labelled; they do not overlap.
     strategy : Strategy
@@ -135,43 +139,41 @@ def query_fields(
     """
     if not 1 <= n <= len(fields):
         raise OptionError(f"fields: {n} asked for, {len(fields)} are not yet labelled; ask for 1 to {len(fields)}")
-    group = assign_candidates(pool, fields)
-    corner = np.array([(field.x, field.y) for field in fields])
-    side = np.array([field.size for field in fields])
-    _, micrograph = np.unique([field.micrograph for field in fields], return_inverse=True)
-    units = Units(micrograph.astype(np.int64), corner + side[:, np.newaxis] / 2, group)
+    columns = Fields.of(fields)
+    units = Units(columns.micrograph, columns.xy + columns.size[:, np.newaxis] / 2, FieldIndex(columns))
     share = strategy.exploration if exploration is None else exploration
     quota = _quota(units.micrograph, n, per_micrograph)
-    batch = choose_units(pool, units, strategy, n, rng, Limits(share, _APART * float(side.max()), quota))
-    inside = _candidates_by_group(pool, group, len(fields))
+    batch = choose_units(candidates, units, strategy, n, rng, Limits(share, _APART * float(columns.size.max()), quota))
+    asked = columns.select(np.array(batch.indices))
+    inside = _candidates_inside(candidates, asked)
     return [
-        QueriedField(fields[i], float(batch.utility[i]), reason, *inside(i))
-        for i, reason in zip(batch.indices, batch.reasons, strict=True)
+        QueriedField(field, float(batch.utility[i]), reason, *found)
+        for field, i, reason, found in zip(asked, batch.indices, batch.reasons, inside, strict=True)
     ]
 
 
 def query_micrographs(
-    pool: CandidatePool, strategy: Strategy, n: int, rng: np.random.Generator, *, exploration: float | None = None
+    candidates: Candidates, strategy: Strategy, n: int, rng: np.random.Generator, *, exploration: float | None = None
 ) -> list[QueriedMicrograph]:
-    """Choose whole micrographs to ask about, from all the pool names, those without candidates included.
+    """Choose whole micrographs to ask about, from all that are named, those without candidates included.
 
     Parameters, returns (exactly n) and errors as for `query_fields`.
     """
-    size = len(pool.micrographs)
-    if not 1 <= n <= size:
-        raise OptionError(f"micrographs: {n} asked for, {size} are in the pool; ask for 1 to {size}")
-    units = Units(np.arange(size), np.zeros((size, 2)), pool.micrograph.astype(np.int64))
+    keys = candidates.micrographs
+    if not 1 <= n <= len(keys):
+        raise OptionError(f"micrographs: {n} asked for, {len(keys)} are in the pool; ask for 1 to {len(keys)}")
     share = strategy.exploration if exploration is None else exploration
-    batch = choose_units(pool, units, strategy, n, rng, Limits(share, apart_px=0.0, quota=1))
-    seconds = seconds_to_complete(foreground_probability(pool), units.group, size)
+    limits = Limits(share, apart_px=0.0, quota=1)
+    batch = choose_units(candidates, _micrograph_units(candidates), strategy, n, rng, limits)
+    seconds = _seconds(candidates.on(batch.indices))
     return [
-        QueriedMicrograph(pool.micrographs[i], float(batch.utility[i]), reason, float(seconds[i]))
-        for i, reason in zip(batch.indices, batch.reasons, strict=True)
+        QueriedMicrograph(keys[i], float(batch.utility[i]), reason, one)
+        for i, reason, one in zip(batch.indices, batch.reasons, seconds.tolist(), strict=True)
     ]
 
 
 def buy_micrographs(
-    pool: CandidatePool, strategy: Strategy, budget_seconds: float, rng: np.random.Generator
+    candidates: Candidates, strategy: Strategy, budget_seconds: float, rng: np.random.Generator
 ) -> list[QueriedMicrograph]:
     """Choose whole micrographs by utility per expert second until a budget is spent.
 
@@ -180,7 +182,7 @@ def buy_micrographs(
 
     Parameters
     ----------
-    pool : CandidatePool
+    candidates : Candidates
     strategy : Strategy
     budget_seconds : float
         Never exceeded by the expected seconds of what is chosen (`seconds_to_complete`).
@@ -197,8 +199,8 @@ def buy_micrographs(
     ----------
     Settles, Craven & Friedland 2008.
     """
-    size = len(pool.micrographs)
-    seconds = seconds_to_complete(foreground_probability(pool), pool.micrograph.astype(np.int64), size)
+    keys, seconds = candidates.micrographs, _seconds(candidates)
+    size = len(keys)
     if not np.isfinite(budget_seconds) or budget_seconds < seconds.min():
         raise OptionError(
             f"budget: {budget_seconds:g} seconds are not enough for any micrograph, the cheapest takes about "
@@ -209,22 +211,20 @@ def buy_micrographs(
     utility, chosen = np.zeros(size), np.empty(0, np.int64)
     left = np.setdiff1d(np.arange(size), drawn)
     if strategy.exploration < 1 and left.size:
-        utility = _micrograph_utility(pool, strategy, rng)
+        utility = _micrograph_utility(candidates, strategy, rng)
         rest = budget_seconds - float(seconds[drawn].sum())
         chosen = left[cost_aware_select(utility[left], seconds[left], rest).indices]
     reasons = [strategy.name] * chosen.size + [RANDOM] * drawn.size
     return [
-        QueriedMicrograph(pool.micrographs[i], float(utility[i]), reason, float(seconds[i]))
+        QueriedMicrograph(keys[i], float(utility[i]), reason, float(seconds[i]))
         for i, reason in zip([*chosen, *drawn], reasons, strict=True)
     ]
 
 
-def _micrograph_utility(pool: CandidatePool, strategy: Strategy, rng: np.random.Generator) -> FloatArray:
+def _micrograph_utility(candidates: Candidates, strategy: Strategy, rng: np.random.Generator) -> FloatArray:
     """Aggregated scores of whole micrographs."""
-    size = len(pool.micrographs)
-    scores = score_candidates(pool, strategy, rng)
-    utility = aggregate_groups(scores, pool.micrograph.astype(np.int64), size, strategy.aggregation, TOP_K)
-    if np.ptp(utility) == 0 and size > 1:
+    utility = pool_units(candidates, _micrograph_units(candidates), strategy, rng).utility
+    if np.ptp(utility) == 0 and utility.size > 1:
         raise OptionError(
             f"strategy: {strategy.name} gives every micrograph the same utility, which cannot be weighed against "
             "seconds; choose one that scores candidates, such as entropy"
@@ -232,51 +232,36 @@ def _micrograph_utility(pool: CandidatePool, strategy: Strategy, rng: np.random.
     return utility
 
 
-def assign_candidates(pool: CandidatePool, fields: Sequence[Field]) -> IndexArray:
-    """Index of the field each candidate lies in, shape (N,), the first where fields overlap; −1 for none.
-
-    Raises
-    ------
-    ArrayError
-        A position is not finite.
-    """
-    if not np.isfinite(pool.xy).all():
-        raise ArrayError("pool: xy has values that are not finite; leave such candidates out")
-    group = np.full(len(pool), -1, dtype=np.int64)
-    by_key: dict[str, list[int]] = {}
-    for i, field in enumerate(fields):
-        by_key.setdefault(field.micrograph, []).append(i)
-    order = np.argsort(pool.micrograph, kind="stable")
-    bounds = np.searchsorted(pool.micrograph[order], np.arange(len(pool.micrographs) + 1))
-    for m, key in enumerate(pool.micrographs):
-        members = order[bounds[m] : bounds[m + 1]]
-        if members.size and key in by_key:
-            group[members] = _first_field(pool.xy[members].astype(np.float64), by_key[key], fields)
-    return group
+def _micrograph_units(candidates: Candidates) -> Units:
+    """Every micrograph is a unit."""
+    place_of = {key: i for i, key in enumerate(candidates.micrographs)}
+    return Units(np.arange(len(place_of)), np.zeros((len(place_of), 2)), lambda pool: places(pool, place_of))
 
 
-def _first_field(xy: FloatArray, indices: list[int], fields: Sequence[Field]) -> IndexArray:
-    box = np.array([(fields[i].x, fields[i].y, fields[i].size) for i in indices])
-    offset = xy[:, np.newaxis] - box[:, :2]
-    inside = ((offset >= 0.0) & (offset < box[:, 2:])).all(axis=2)
-    found: IndexArray = np.where(inside.any(axis=1), np.array(indices)[inside.argmax(axis=1)], -1)
-    return found
+def _seconds(candidates: Candidates) -> FloatArray:
+    """Expert seconds that completing each micrograph is expected to take."""
+    place_of = {key: i for i, key in enumerate(candidates.micrographs)}
+    seconds = np.full(len(place_of), annotation_seconds(0, 0))
+    for part in candidates.parts():
+        if len(part):
+            some, local = np.unique(places(part, place_of), return_inverse=True)
+            seconds[some] = seconds_to_complete(foreground_probability(part), local, some.size)
+    return seconds
 
 
-def _candidates_by_group(
-    pool: CandidatePool, group: IndexArray, size: int
-) -> Callable[[int], tuple[FloatArray, IndexArray | None]]:
-    """A function from field to its candidates' x, y and consensus probability, shape (M, 3), and class numbers."""
-    order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(size + 1))
+def _candidates_inside(candidates: Candidates, asked: Fields) -> list[tuple[FloatArray, IndexArray | None]]:
+    """Each field's candidates: x, y and consensus probability, shape (M, 3), and class numbers where there are any."""
+    wanted = {asked.micrographs[m] for m in asked.micrograph}
+    pool = CandidatePool.joined(
+        candidates.on([i for i, key in enumerate(candidates.micrographs) if key in wanted]).parts()
+    )
+    if not len(pool):
+        return [(np.empty((0, 3)), None)] * len(asked)
+    group = FieldIndex(asked)(pool)
     columns = np.column_stack([pool.xy.astype(np.float64), foreground_probability(pool)])
     numbers = np.array(pool.classes.particles)[particle_class(pool) - 1] if pool.classes.particles else None
-
-    def inside(i: int) -> tuple[FloatArray, IndexArray | None]:
-        members = order[bounds[i] : bounds[i + 1]]
-        return columns[members], None if numbers is None else numbers[members]
-
-    return inside
+    members = [np.flatnonzero(group == i) for i in range(len(asked))]
+    return [(columns[rows], None if numbers is None else numbers[rows]) for rows in members]
 
 
 def _mostly_true(mask: NDArray[np.bool_], field: Field, image_shape: tuple[int, int]) -> bool:

@@ -15,6 +15,7 @@ the chosen set). A new one, from any package, is a `Strategy` named by an entry 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 
 from cryoal.acquisition import pool_scores as score
@@ -54,6 +55,9 @@ class Strategy:
         Whether the rest may be fields without candidates, too.
     min_members : int
         Smallest committee the strategy makes sense with.
+    pointwise : bool
+        Whether a candidate's score is the same whichever others are there. Where it is not, all that are compared must
+        be in memory together: of more than 2,000 micrographs, those of 2,000 drawn at random.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Strategy:
     exploration: float = 0.1
     includes_empty: bool = False
     min_members: int = 1
+    pointwise: bool = False
 
 
 def get_strategy(name: str) -> Strategy:
@@ -92,9 +97,13 @@ def strategy_names() -> list[str]:
     return [*STRATEGIES, *others]
 
 
+_pointwise = partial(Strategy, pointwise=True)
+
 _TABLE = (
-    Strategy("random", score.score_constant, choose.select_random, "Uniformly at random", "baseline", exploration=1.0),
-    Strategy(
+    _pointwise(
+        "random", score.score_constant, choose.select_random, "Uniformly at random", "baseline", exploration=1.0
+    ),
+    _pointwise(
         "foreground-random",
         score.score_foreground,
         choose.select_foreground_random,
@@ -104,7 +113,7 @@ _TABLE = (
         aggregation=Aggregation.MAX,
         includes_empty=True,
     ),
-    Strategy(
+    _pointwise(
         "score",
         score.score_foreground,
         choose.select_top,
@@ -112,7 +121,7 @@ _TABLE = (
         "baseline; blob proposals",
         "1 − p̄₀",
     ),
-    Strategy(
+    _pointwise(
         "entropy",
         score.score_entropy,
         choose.select_spread,
@@ -120,7 +129,7 @@ _TABLE = (
         "Settles 2009",
         "H[p̄] = −Σ_c p̄_c ln p̄_c",
     ),
-    Strategy(
+    _pointwise(
         "entropy-top",
         score.score_entropy,
         choose.select_top,
@@ -128,7 +137,7 @@ _TABLE = (
         "Settles 2009",
         "H[p̄]",
     ),
-    Strategy(
+    _pointwise(
         "least-confidence",
         score.of_consensus(least_confidence),
         choose.select_spread,
@@ -136,7 +145,7 @@ _TABLE = (
         "Lewis & Gale 1994",
         "1 − max_c p̄_c",
     ),
-    Strategy(
+    _pointwise(
         "margin",
         score.of_consensus(margin_uncertainty),
         choose.select_spread,
@@ -144,7 +153,7 @@ _TABLE = (
         "Scheffer et al. 2001",
         "1 − (p̄₍₁₎ − p̄₍₂₎)",
     ),
-    Strategy(
+    _pointwise(
         "vote-entropy",
         score.of_committee(vote_entropy),
         choose.select_spread,
@@ -153,7 +162,7 @@ _TABLE = (
         "−Σ_c (V_c/K) ln (V_c/K)",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "variation-ratio",
         score.of_committee(variation_ratio),
         choose.select_spread,
@@ -162,7 +171,7 @@ _TABLE = (
         "1 − max_c V_c/K",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "consensus-kl",
         score.of_committee(consensus_kl),
         choose.select_spread,
@@ -171,7 +180,7 @@ _TABLE = (
         "(1/K) Σ_k KL(p_k ‖ p̄)",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "bald",
         score.score_bald,
         choose.select_spread,
@@ -180,7 +189,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "bald-top",
         score.score_bald,
         choose.select_top,
@@ -189,7 +198,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "bald-stratified",
         score.score_bald,
         choose.stratified_selector(choose.select_spread),
@@ -207,7 +216,7 @@ _TABLE = (
         "(1/T) Σ_x* I(y; y* ∣ x, x*)",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "egl",
         score.score_gradient_length,
         choose.select_spread,
@@ -215,7 +224,7 @@ _TABLE = (
         "Settles, Craven & Ray 2007",
         "Σ_c p̄_c ‖p̄ − e_c‖ ‖[h, 1]‖",
     ),
-    Strategy(
+    _pointwise(
         "badge",
         score.score_gradient_length,
         choose.select_badge,
@@ -223,7 +232,7 @@ _TABLE = (
         "Ash et al. 2020",
         "Σ_c p̄_c ‖p̄ − e_c‖ ‖[h, 1]‖",
     ),
-    Strategy(
+    _pointwise(
         "batchbald",
         score.score_bald,
         choose.select_batch_bald,
@@ -232,7 +241,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "power-bald",
         score.score_bald,
         choose.stochastic_selector(Noise.POWER),
@@ -241,7 +250,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "softmax-bald",
         score.score_bald,
         choose.stochastic_selector(Noise.SOFTMAX, beta=20.0),
@@ -250,7 +259,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "softrank-bald",
         score.score_bald,
         choose.stochastic_selector(Noise.SOFTRANK),
@@ -259,7 +268,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    Strategy(
+    _pointwise(
         "power-entropy",
         score.score_entropy,
         choose.stratified_selector(choose.stochastic_selector(Noise.POWER)),
@@ -267,17 +276,19 @@ _TABLE = (
         "Kirsch et al. 2023; Lüth et al. 2026",
         "H[p̄]",
     ),
-    Strategy(
+    _pointwise(
         "k-center",
         score.score_constant,
         choose.select_k_center,
         "Covers the embedding (core-set)",
         "Sener & Savarese 2018",
     ),
-    Strategy(
+    _pointwise(
         "typiclust", score.score_constant, choose.select_typiclust, "Typical of its cluster", "Hacohen et al. 2022"
     ),
-    Strategy("probcover", score.score_constant, choose.select_probcover, "Balls that cover most", "Yehuda et al. 2022"),
+    _pointwise(
+        "probcover", score.score_constant, choose.select_probcover, "Balls that cover most", "Yehuda et al. 2022"
+    ),
 )
 
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _TABLE}

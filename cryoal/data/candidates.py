@@ -1,12 +1,32 @@
 """The candidate pool that acquisition chooses from, and the query it leads to."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.data.labels import Field
+
+
+class Candidates(Protocol):
+    """Proposed positions of a whole collection, in memory (`CandidatePool`) or read as they are needed."""
+
+    @property
+    def micrographs(self) -> tuple[str, ...]:
+        """Keys of the micrographs, those without candidates included."""
+
+    @property
+    def classes(self) -> Classes:
+        """As `CandidatePool.classes`."""
+
+    def on(self, micrographs: Sequence[int]) -> "Candidates":
+        """The candidates of some micrographs, given by their places in `micrographs`, as a collection of their own."""
+
+    def parts(self) -> Iterator["CandidatePool"]:
+        """All candidates as one pool or more, each of some micrographs that are whole, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,35 @@ class CandidatePool:
             self.probability[:, index],
             self.embedding[index],
             self.classes,
+        )
+
+    def on(self, micrographs: Sequence[int]) -> "CandidatePool":
+        """The candidates of some micrographs, given by their places in `micrographs`, which are those then."""
+        place = np.full(len(self.micrographs), -1, np.int32)
+        place[list(micrographs)] = np.arange(len(micrographs))
+        part = self.select(place[self.micrograph] >= 0)
+        return replace(
+            part, micrographs=tuple(self.micrographs[i] for i in micrographs), micrograph=place[part.micrograph]
+        )
+
+    def parts(self) -> Iterator["CandidatePool"]:
+        """All of it at once."""
+        yield self
+
+    @classmethod
+    def joined(cls, parts: Iterable["CandidatePool"]) -> "CandidatePool":
+        """The parts of one collection, of which there is at least one, as one pool."""
+        pools = list(parts)
+        if len(pools) == 1:
+            return pools[0]
+        before = np.cumsum([0, *(len(one.micrographs) for one in pools[:-1])], dtype=np.int32)
+        return cls(
+            tuple(key for one in pools for key in one.micrographs),
+            np.concatenate([one.micrograph + shift for one, shift in zip(pools, before, strict=True)]),
+            np.concatenate([one.xy for one in pools]),
+            np.concatenate([one.probability for one in pools], axis=1),
+            np.concatenate([one.embedding for one in pools]),
+            pools[0].classes,
         )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 _JOB_PREFIX = re.compile(r"^(?:.*/)?[A-Za-z0-9]+/job\d{3,}/")
 _IMAGE_SUFFIXES = (".gz", ".bz2", ".mrc", ".mrcs", ".tif", ".tiff", ".map")
+_KEYS_KEPT = 2**16  # a command asks for each key many times
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Micrograph:
     pixel_size_angstrom: float = float("nan")
 
 
+@lru_cache(_KEYS_KEPT)
 def micrograph_key(name: str) -> str:
     """Name without RELION's ``JobType/jobNNN/`` prefix, leading slashes and image extension.
 

@@ -1,30 +1,31 @@
 """The query: which fields or micrographs to ask the expert about next."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoal.acquisition.fields import (
     QueriedMicrograph,
     buy_micrographs,
-    grid_fields,
+    grid_corners,
     query_fields,
     query_micrographs,
 )
 from cryoal.acquisition.micrographs import Aggregation
 from cryoal.acquisition.selectors import class_selector
 from cryoal.acquisition.strategies import Strategy, get_strategy
-from cryoal.data.candidates import CandidatePool, QueriedField
+from cryoal.data.candidates import Candidates, QueriedField
+from cryoal.data.fields import Fields
 from cryoal.data.labels import Field, MicrographLabels
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import star
 from cryoal.learner.cold_start import cold_start_pool, needs_cold_start
 from cryoal.learner.project import Project
 from cryoal.learner.queries import cold_start_query, write_query
-from cryoal.workspace.candidates import empty_pool, is_scored, read_pool
+from cryoal.workspace.candidates import RoundPool, scored_keys
 from cryoal.workspace.journal import RANDOM
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
@@ -78,8 +79,7 @@ def ask_fields(
     fields = _fields_to_ask(project, source.pool)
     n = _checked_number(min(config.fields, len(fields)) if n is None else n, len(fields), "fields")
     chooser = _even(source) if even_classes else source.strategy
-    open_in = Counter(field.micrograph for field in fields)
-    within_quota = sum(min(number, config.per_micrograph) for number in open_in.values())
+    within_quota = int(np.minimum(np.bincount(fields.micrograph), config.per_micrograph).sum())
     quota = config.per_micrograph if n <= within_quota else None
     rng = _generator(project, source.layout, seed)
     asked = query_fields(source.pool, fields, chooser, n, rng, per_micrograph=quota)
@@ -112,7 +112,7 @@ def ask_micrographs(
     if not free:
         raise WorkspaceError(f"{project.layout.root}: every micrograph is complete; there is nothing left to ask")
     n = _checked_number(min(config.fields, len(free)) if n is None else n, len(free), "micrographs")
-    pool = _restrict(source.pool, free)
+    pool = source.pool.on(free)
     rng = _generator(project, source.layout, seed)
     if budget_seconds is None:
         asked = query_micrographs(pool, source.strategy, n, rng)
@@ -135,26 +135,35 @@ def query_path(project: Project, layout: RoundLayout | None) -> Path:
     return cold_start_query(project.layout) if layout is None else layout.query
 
 
-def open_fields(project: Project, labels: Mapping[str, MicrographLabels]) -> list[Field]:
+def open_fields(project: Project, labels: Mapping[str, MicrographLabels]) -> Fields:
     """The grid of fields over all usable micrographs, less what is complete."""
-    out: list[Field] = []
+    corners: dict[tuple[tuple[int, int], float], NDArray[np.float64]] = {}
+    keys, found, sizes = [], [np.empty((0, 2))], []
     for entry in project.usable():
         known = labels.get(entry.key, MicrographLabels())
         if known.complete or entry.key not in project.shapes:
             continue
         size = project.config.query.field_diameters * project.diameter_px(entry)
-        grid = grid_fields(entry.key, project.shapes[entry.key], size)
-        out += [field for field in grid if not any(_overlap(field, other) for other in known.fields)]
-    return out
+        alike = (project.shapes[entry.key], size)
+        if alike not in corners:
+            corners[alike] = grid_corners(*alike)
+        grid = corners[alike]
+        for other in known.fields:
+            grid = grid[~_overlap(grid, size, other)]
+        keys.append(entry.key)
+        found.append(grid)
+        sizes.append(size)
+    counts = [len(grid) for grid in found[1:]]
+    return Fields(tuple(keys), np.repeat(np.arange(len(keys)), counts), np.concatenate(found), np.repeat(sizes, counts))
 
 
-def _fields_to_ask(project: Project, pool: CandidatePool) -> list[Field]:
-    """Open fields on micrographs of the pool: elsewhere the expert would be shown a field without proposals."""
+def _fields_to_ask(project: Project, candidates: Candidates) -> Fields:
+    """Open fields on micrographs that have candidates: elsewhere the expert would be shown one without proposals."""
     fields = open_fields(project, project.labels())
     if not fields:
         raise WorkspaceError(f"{project.layout.root}: every field is labelled; there is nothing left to ask")
-    known = set(pool.micrographs)
-    chosen = [field for field in fields if field.micrograph in known]
+    known = set(candidates.micrographs)
+    chosen = fields.select(np.array([key in known for key in fields.micrographs])[fields.micrograph])
     if not chosen:
         raise WorkspaceError(f"{project.layout.root}: every field that is scored is labelled; run cryoal score")
     return chosen
@@ -167,11 +176,11 @@ def _checked_number(n: int, most: int, units: str) -> int:
     return n
 
 
-def _overlap(a: Field, b: Field) -> bool:
-    """Whether two fields share more than their rims."""
-    reach = (a.size + b.size) / 2 - 0.01
-    centre = ((a.x - b.x) + (a.size - b.size) / 2, (a.y - b.y) + (a.size - b.size) / 2)
-    return abs(centre[0]) < reach and abs(centre[1]) < reach
+def _overlap(corner: NDArray[np.float64], size: float, other: Field) -> NDArray[np.bool_]:
+    """Which squares, by their smallest x and y, shape (U, 2), share more than their rims with a field."""
+    apart = corner - (other.x, other.y) + (size - other.size) / 2
+    overlap: NDArray[np.bool_] = np.all(np.abs(apart) < (size + other.size) / 2 - 0.01, axis=1)
+    return overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +188,7 @@ class _Source:
     """What a query chooses from, and how."""
 
     layout: RoundLayout | None
-    pool: CandidatePool
+    pool: Candidates
     strategy: Strategy
 
 
@@ -190,12 +199,13 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
     is_cold = newest is None or (
         not read_info(newest).is_pretrained and needs_cold_start(project.labels(), project.config.query)
     )
-    pool = empty_pool() if newest is None or is_cold else _scored_pool(project, newest)
-    if not len(pool):
-        pool, is_cold = cold_start_pool(project), True
-    by_default = project.config.query.cold_start if is_cold else project.config.query.strategy
-    if not len(pool) and is_cold and strategy is None:
-        by_default = RANDOM
+    scored = None if newest is None or is_cold else _scored_pool(project, newest)
+    pool: Candidates
+    if scored is not None and not scored.is_empty:
+        pool, by_default = scored, project.config.query.strategy
+    else:
+        pool = blobs = cold_start_pool(project)
+        is_cold, by_default = True, project.config.query.cold_start if len(blobs) else RANDOM
     chosen = get_strategy(strategy or by_default)
     if is_cold and chosen.min_members > 1:
         enough = project.config.query.cold_start_labels
@@ -215,14 +225,15 @@ def _even(source: _Source) -> Strategy:
     return replace(source.strategy, selector=class_selector(source.strategy.selector))
 
 
-def _scored_pool(project: Project, newest: RoundLayout) -> CandidatePool:
+def _scored_pool(project: Project, newest: RoundLayout) -> RoundPool:
     """The candidates of a round on the micrographs that are usable."""
-    scored = [entry.key for entry in project.usable() if is_scored(newest, entry.key)]
+    done = scored_keys(newest)
+    scored = [entry.key for entry in project.usable() if entry.key in done]
     if not scored:
         raise WorkspaceError(
             f"{project.layout.root}: round {newest.number} has not scored any micrograph; run cryoal score"
         )
-    return read_pool(newest, scored)
+    return RoundPool(newest, scored)
 
 
 def _check_names(strategy: str | None, aggregation: str | None) -> None:
@@ -231,15 +242,6 @@ def _check_names(strategy: str | None, aggregation: str | None) -> None:
         get_strategy(strategy)
     if aggregation is not None and aggregation not in list(Aggregation):
         raise OptionError(f"--aggregation: {aggregation!r} is not known; give one of {', '.join(Aggregation)}")
-
-
-def _restrict(pool: CandidatePool, micrographs: Sequence[int]) -> CandidatePool:
-    """The pool of some micrographs only."""
-    place = np.full(len(pool.micrographs), -1)
-    place[list(micrographs)] = np.arange(len(micrographs))
-    part = pool.select(place[pool.micrograph] >= 0)
-    names = tuple(pool.micrographs[i] for i in micrographs)
-    return replace(part, micrographs=names, micrograph=place[part.micrograph].astype(np.int32))
 
 
 def _generator(project: Project, layout: RoundLayout | None, seed: int | None) -> np.random.Generator:

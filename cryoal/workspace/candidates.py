@@ -1,8 +1,13 @@
 """A round's candidates: one Parquet file a micrograph, written whole, so that scoring resumes where it stopped."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +17,15 @@ from numpy.typing import NDArray
 from cryoal.data.candidates import CandidatePool
 from cryoal.data.classes import NO_CLASSES, Classes, full_probability
 from cryoal.errors import ArrayError, FileError, FileFormatError, OptionError
-from cryoal.io.durable import atomic_path
+from cryoal.io.durable import atomic_path, is_temporary
 from cryoal.workspace.layout import RoundLayout
 
 _MEMBER = re.compile(r"m\d+")
 _FIRST_MEMBER = re.compile(r"m0_(class|junk)(\d+)")
+_EMBEDDING = "embedding"
+_SUFFIX = ".parquet"
+_MICROGRAPHS_AT_A_TIME = 256
+_READERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,17 @@ def is_scored(layout: RoundLayout, key: str) -> bool:
     return layout.candidates(key).exists()
 
 
+def scored_keys(layout: RoundLayout) -> set[str]:
+    """Keys of all micrographs whose candidates are there: listing folders is quicker than asking for each file."""
+    keys: set[str] = set()
+    for folder, _, names in os.walk(layout.candidates_folder):
+        inside = Path(folder).relative_to(layout.candidates_folder).as_posix()
+        start = "" if inside == "." else f"{inside}/"
+        files = (name for name in names if name.endswith(_SUFFIX) and not is_temporary(Path(name)))
+        keys |= {start + name.removesuffix(_SUFFIX) for name in files}
+    return keys
+
+
 def write_candidates(layout: RoundLayout, key: str, scored: ScoredMicrograph) -> None:
     """Write one micrograph's candidates; no lock is needed, for no two processes score the same micrograph.
 
@@ -112,13 +132,13 @@ def write_candidates(layout: RoundLayout, key: str, scored: ScoredMicrograph) ->
     width = scored.embedding.shape[1]
     if width:
         flat = pa.array(scored.embedding.astype(np.float16).reshape(-1))
-        arrays["embedding"] = pa.FixedSizeListArray.from_arrays(flat, width)
+        arrays[_EMBEDDING] = pa.FixedSizeListArray.from_arrays(flat, width)
     with atomic_path(layout.candidates(key)) as path:
-        pq.write_table(pa.table(arrays), path, compression="zstd", use_dictionary=False)
+        pq.write_table(pa.table(arrays), path, compression="lz4", use_dictionary=False)
 
 
-def read_candidates(layout: RoundLayout, key: str) -> ScoredMicrograph:
-    """Read one micrograph's candidates.
+def read_candidates(layout: RoundLayout, key: str, *, embedding: bool = True) -> ScoredMicrograph:
+    """Read one micrograph's candidates, the embedding of width 0 where it is not wanted.
 
     Raises
     ------
@@ -127,27 +147,7 @@ def read_candidates(layout: RoundLayout, key: str) -> ScoredMicrograph:
     FileFormatError
         The file is broken.
     """
-    path = layout.candidates(key)
-    try:
-        table = pq.read_table(path, partitioning=None)
-        members = [name for name in table.column_names if _MEMBER.fullmatch(name)]
-        classes = _classes_of(table.column_names)
-        conditional = [f"{member}_{name}" for member in members for name in _conditional_names(classes)]
-        columns = {name: table[name].to_numpy() for name in ("x", "y", "probability", *members, *conditional)}
-        embedding = _embedding(table)
-    except FileNotFoundError as error:
-        raise FileError(f"{path}: {key} is not scored in round {layout.number}; run cryoal score") from error
-    except (pa.ArrowException, KeyError, OptionError) as error:
-        reason = str(error).splitlines()[0]
-        raise FileFormatError(f"{path}: broken ({reason}); delete it and run cryoal score") from error
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error}); check its permissions") from error
-    rows = [columns[name] for name in members]
-    probability = np.stack(rows) if rows else np.empty((0, table.num_rows), np.float32)
-    shape = (len(members), classes.n_logits, table.num_rows)
-    given = np.array([columns[name] for name in conditional], np.float32).reshape(shape).transpose(0, 2, 1)
-    xy = np.column_stack([columns["x"], columns["y"]])
-    return ScoredMicrograph(xy, probability, columns["probability"], embedding, classes, given)
+    return _scored(layout.candidates(key), _table(layout, key, embedding))
 
 
 def read_pool(layout: RoundLayout, keys: Sequence[str]) -> CandidatePool:
@@ -158,23 +158,117 @@ def read_pool(layout: RoundLayout, keys: Sequence[str]) -> CandidatePool:
     FileError
         A micrograph is not scored yet, or its file is broken.
     """
-    scored = [read_candidates(layout, key) for key in keys]
-    if not scored:
+    if not keys:
         return empty_pool()
+    tables = [_table(layout, key) for key in keys]
+    for key, table in zip(keys, tables, strict=True):
+        if table.schema != tables[0].schema:
+            raise _broken(layout.candidates(key), f"its columns are not those of {keys[0]}")
+    scored = _scored(layout.candidates(keys[0]), pa.concat_tables(tables))
     return CandidatePool(
         micrographs=tuple(keys),
-        micrograph=np.repeat(np.arange(len(keys), dtype=np.int32), [len(one) for one in scored]),
-        xy=np.concatenate([one.xy for one in scored]),
-        probability=np.concatenate([one.full_probability for one in scored], axis=1),
-        embedding=np.concatenate([one.embedding for one in scored]).astype(np.float32),
-        classes=scored[0].classes,
+        micrograph=np.repeat(np.arange(len(keys), dtype=np.int32), [table.num_rows for table in tables]),
+        xy=scored.xy,
+        probability=scored.full_probability,
+        embedding=scored.embedding.astype(np.float32),
+        classes=scored.classes,
     )
+
+
+class RoundPool:
+    """The candidates of a round on some micrographs (`cryoal.data.candidates.Candidates`), read as they are needed.
+
+    Parameters
+    ----------
+    layout : RoundLayout
+    keys : sequence of str
+        Micrographs that are scored.
+    """
+
+    def __init__(self, layout: RoundLayout, keys: Sequence[str]) -> None:
+        self._layout = layout
+        self.micrographs = tuple(keys)
+
+    @cached_property
+    def classes(self) -> Classes:
+        """Those that the round tells apart."""
+        return read_pool(self._layout, self.micrographs[:1]).classes
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is proposed on any micrograph.
+
+        Raises
+        ------
+        FileError
+            As `read_candidates`.
+        """
+        return not any(len(read_candidates(self._layout, key, embedding=False)) for key in self.micrographs)
+
+    def on(self, micrographs: Sequence[int]) -> "RoundPool":
+        """The candidates of some micrographs, given by their places in `micrographs`."""
+        return RoundPool(self._layout, [self.micrographs[i] for i in micrographs])
+
+    def parts(self) -> Iterator[CandidatePool]:
+        """Pools of a few hundred micrographs each, at least one; some are read ahead, the others' memory is free.
+
+        Raises
+        ------
+        FileError
+            A micrograph is not scored, or its file is broken.
+        """
+        starts = range(0, max(len(self.micrographs), 1), _MICROGRAPHS_AT_A_TIME)
+        some = [self.micrographs[start : start + _MICROGRAPHS_AT_A_TIME] for start in starts]
+        with ThreadPoolExecutor(_READERS, "reader") as readers:
+            ahead = deque(readers.submit(read_pool, self._layout, keys) for keys in some[:_READERS])
+            for keys in [*some[_READERS:], *[None] * min(_READERS, len(some))]:
+                yield ahead.popleft().result()
+                if keys is not None:
+                    ahead.append(readers.submit(read_pool, self._layout, keys))
 
 
 def empty_pool(micrographs: Sequence[str] = (), members: int = 0, width: int = 0) -> CandidatePool:
     """No candidates, of a committee of so many members with embeddings so wide."""
     xy, probability, embedding = (np.empty(shape, np.float32) for shape in ((0, 2), (members, 0, 2), (0, width)))
     return CandidatePool(tuple(micrographs), np.empty(0, np.int32), xy, probability, embedding)
+
+
+def _table(layout: RoundLayout, key: str, embedding: bool = True) -> pa.Table:
+    """A file's columns."""
+    path = layout.candidates(key)
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [name for name in file.schema_arrow.names if embedding or name != _EMBEDDING]
+            return file.read(names, use_threads=False)
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: {key} is not scored in round {layout.number}; run cryoal score") from error
+    except pa.ArrowException as error:
+        raise _broken(path, error) from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error}); check its permissions") from error
+
+
+def _scored(path: Path, table: pa.Table) -> ScoredMicrograph:
+    """Columns as arrays."""
+    try:
+        members = [name for name in table.column_names if _MEMBER.fullmatch(name)]
+        classes = _classes_of(table.column_names)
+        conditional = [f"{member}_{name}" for member in members for name in _conditional_names(classes)]
+        columns = {name: table[name].to_numpy() for name in ("x", "y", "probability", *members, *conditional)}
+        embedding = _embedding(table)
+    except (pa.ArrowException, KeyError, OptionError) as error:
+        raise _broken(path, error) from error
+    rows = [columns[name] for name in members]
+    probability = np.stack(rows) if rows else np.empty((0, table.num_rows), np.float32)
+    shape = (len(members), classes.n_logits, table.num_rows)
+    given = np.array([columns[name] for name in conditional], np.float32).reshape(shape).transpose(0, 2, 1)
+    xy = np.column_stack([columns["x"], columns["y"]])
+    return ScoredMicrograph(xy, probability, columns["probability"], embedding, classes, given)
+
+
+def _broken(path: Path, error: object) -> FileFormatError:
+    """What to say of a file that is none of ours."""
+    return FileFormatError(f"{path}: broken ({str(error).splitlines()[0]}); delete it and run cryoal score")
 
 
 def _conditional_names(classes: Classes) -> list[str]:
@@ -192,8 +286,8 @@ def _classes_of(column_names: Sequence[str]) -> Classes:
 
 def _embedding(table: pa.Table) -> NDArray[np.float16]:
     """The embedding column as an array, shape (N, D)."""
-    if "embedding" not in table.column_names:
+    if _EMBEDDING not in table.column_names:
         return np.empty((table.num_rows, 0), np.float16)
-    column = table["embedding"].combine_chunks()
+    column = table[_EMBEDDING].combine_chunks()
     flat: NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False).astype(np.float16)
     return flat.reshape(table.num_rows, column.type.list_size)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from cryoal.acquisition import strategies
+from cryoal.acquisition.assigning import assign_candidates
 from cryoal.acquisition.choosing import choose_candidates
-from cryoal.acquisition.fields import assign_candidates, buy_micrographs, grid_fields, query_fields, query_micrographs
+from cryoal.acquisition.fields import buy_micrographs, grid_fields, query_fields, query_micrographs
 from cryoal.acquisition.selectors import class_selector, foreground_probability, select_top
 from cryoal.acquisition.strategies import STRATEGIES, Strategy, get_strategy, strategy_names
 from cryoal.data.candidates import CandidatePool
