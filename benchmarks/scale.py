@@ -1,9 +1,9 @@
 """What a large workspace costs: `python benchmarks/scale.py [--micrographs 2000] [--candidates 500] [--keep DIR]`.
 
 Builds a workspace of two rounds with random candidates on every micrograph (files of their own, copies of a hundred
-different ones; the micrographs are links to one noise image of 4096²), then runs each command as a user would and prints
-wall and CPU seconds and the largest memory of its process, start-up and imports included. With `--keep` the workspace
-stays, and is used again. Says the load of the machine first: wall times of a busy one are upper bounds.
+different ones; the micrographs are links to one noise image of 4096²), then runs each command as a user would and
+prints wall and CPU seconds and the largest memory of its process, start-up and imports included. With `--keep` the
+workspace stays, and is used again. Says the load of the machine first: wall times of a busy one are upper bounds.
 """
 
 import argparse
@@ -163,16 +163,22 @@ def main() -> None:
     parser.add_argument("--only", choices=["build", "plugin"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only == "build":
-        return build(options.keep, options.micrographs, options.candidates)
-    if options.only == "plugin":
-        return open_plugin(options.keep / "ws")
+        build(options.keep, options.micrographs, options.candidates)
+    elif options.only == "plugin":
+        open_plugin(options.keep / "ws")
+    else:
+        run(options)
+
+
+def run(options: argparse.Namespace) -> None:
     print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores at the start\n", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         root = (options.keep or Path(temporary) / "project").absolute()
         print("| command | wall s | CPU s | MiB |\n| --- | ---: | ---: | ---: |", flush=True)
         if not root.exists():
             size = ["--micrographs", str(options.micrographs), "--candidates", str(options.candidates)]
-            tell("making the workspace", [sys.executable, __file__, "--keep", root, *size, "--only", "build"], Path.cwd())
+            build_it = [sys.executable, __file__, "--keep", root, *size, "--only", "build"]
+            tell("making the workspace", build_it, Path.cwd())
         for what, command in steps(root).items():
             if what.startswith(tuple(options.steps)):
                 tell(what, command(), root)

@@ -13,9 +13,10 @@ HEADS = ("`--strategy`", "what is asked first", "score of a candidate", "the bat
 def row(strategy: Strategy) -> list[str]:
     """One strategy."""
     batch = (strategy.selector.__doc__ or "").splitlines()[0].rstrip(".")
-    needs = f"{strategy.min_members} members" if strategy.min_members > 1 else ""
+    needs = [f"{strategy.min_members} members"] if strategy.min_members > 1 else []
+    needs += [] if strategy.pointwise else ["all candidates at once"]
     formula = "" if strategy.formula == "0" else strategy.formula
-    return [f"`{strategy.name}`", strategy.description, formula, batch, needs, strategy.reference]
+    return [f"`{strategy.name}`", strategy.description, formula, batch, ", ".join(needs), strategy.reference]
 
 
 def table() -> str:

@@ -13,7 +13,7 @@ from cryoal.data.labels import Field
 from cryoal.errors import ArrayError
 
 _TOLERANCE = 1e-6  # of a side: how far off its place in a grid a field may lie
-_NUDGES = (0.0, -1e-9, 1e-9)  # of a side: a candidate on the line between two fields is tried on both sides of it
+_NUDGE = 1e-9  # of a side: a candidate so near to the line between two fields is tried on both sides of it
 _ROW_BITS = 20
 _LAST = 2**_ROW_BITS - 2  # column or row of a grid
 
@@ -75,23 +75,31 @@ class FieldIndex:
         if not known.any():
             return group
         gridded = known & ~self._off_grid[micrograph]
-        for nudge in product(_NUDGES, repeat=2):
-            rows = np.flatnonzero(gridded & (group < 0))
-            group[rows] = self._in_grid(xy[rows], micrograph[rows], np.array(nudge))
+        rows = np.flatnonzero(gridded)
+        group[rows] = self._in_grid(xy[rows], micrograph[rows])
         for m in np.unique(micrograph[known & ~gridded]):
             rows = np.flatnonzero(micrograph == m)
             group[rows] = _first_field(xy[rows], self._fields_of(int(m)), self._fields)
         return group
 
-    def _in_grid(self, xy: FloatArray, micrograph: IndexArray, nudge: FloatArray) -> IndexArray:
+    def _in_grid(self, xy: FloatArray, micrograph: IndexArray) -> IndexArray:
         """The field at a candidate's place in the grid, if it is there and holds it."""
-        cell = np.floor((xy - self._corner[micrograph]) / self._side[micrograph, np.newaxis] + nudge)
+        place = (xy - self._corner[micrograph]) / self._side[micrograph, np.newaxis]
+        found = self._at(np.floor(place), xy, micrograph)
+        on_line = np.flatnonzero((np.abs(place - np.rint(place)) < _NUDGE).any(axis=1))
+        for nudge in product((-_NUDGE, _NUDGE), repeat=2) if on_line.size else ():
+            other = self._at(np.floor(place[on_line] + nudge), xy[on_line], micrograph[on_line])
+            found[on_line] = np.minimum(found[on_line], other)
+        return np.where(found < len(self._fields), found, -1)
+
+    def _at(self, cell: FloatArray, xy: FloatArray, micrograph: IndexArray) -> IndexArray:
+        """The field at a place of the grid that holds a candidate; the number of fields where there is none."""
         keys = _keys(micrograph, cell)
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         field = self._order[at]
         offset = xy - self._fields.xy[field]
         inside = ((offset >= 0.0) & (offset < self._fields.size[field, np.newaxis])).all(axis=1)
-        found: IndexArray = np.where((self._keys[at] == keys) & inside, field, -1)
+        found: IndexArray = np.where((self._keys[at] == keys) & inside, field, len(self._fields))
         return found
 
     def _fields_of(self, micrograph: int) -> IndexArray:

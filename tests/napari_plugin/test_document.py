@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryoal.data.labels import Verdict
+from cryoal.learner.asking import ask_micrographs
 from cryoal.learner.picks import newest_picks, pick
 from cryoal.learner.project import Project
 from napari_plugin.document import Document
@@ -21,6 +22,11 @@ from napari_plugin.marks import State
 from tests.napari_plugin.conftest import lines
 
 VERDICTS = list(Verdict)
+
+
+def test_a_query_of_whole_micrographs_is_no_queue_of_fields(project: Project) -> None:
+    ask_micrographs(project, "random", 2)
+    assert Document(project).questions.queue == []
 
 
 def test_three_decisions_are_three_lines_on_three_targets_and_three_undos_restore_all(

@@ -3,10 +3,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryoal.data.candidates import CandidatePool
 from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.errors import ArrayError, FileError, FileFormatError
+from cryoal.io.durable import temporary_sibling
 from cryoal.model.class_calibration import ClassCalibration
-from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates, read_pool, write_candidates
+from cryoal.workspace import candidates
+from cryoal.workspace.candidates import (
+    RoundPool,
+    ScoredMicrograph,
+    is_scored,
+    read_candidates,
+    read_pool,
+    scored_keys,
+    write_candidates,
+)
 from cryoal.workspace.layout import RoundLayout
 
 KEY = "Micrographs/a.b"
@@ -52,6 +63,63 @@ def test_the_pool_joins_micrographs_in_order(tmp_path: Path) -> None:
     np.testing.assert_allclose(pool.probability.sum(axis=2), 1, rtol=1e-6)
     assert (pool.embedding.shape, pool.embedding.dtype) == ((5, 16), np.float32)
     assert len(read_pool(layout, [])) == 0
+
+
+def test_a_round_is_read_some_micrographs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_MICROGRAPHS_AT_A_TIME", 2)
+    layout = RoundLayout(tmp_path, 1)
+    keys = ["a", "folder/b", "c", "d", "e", "f", "g"]
+    for seed, key in enumerate(keys):
+        write_candidates(layout, key, scored(seed, 3, 4, seed=seed, classes=Classes((1, 2))))
+    whole, pool = read_pool(layout, keys), RoundPool(layout, keys)
+    assert (pool.micrographs, pool.classes, pool.is_empty) == (whole.micrographs, whole.classes, False)
+    parts = list(pool.parts())
+    assert [part.micrographs for part in parts] == [("a", "folder/b"), ("c", "d"), ("e", "f"), ("g",)]
+    joined = CandidatePool.joined(parts)
+    for name in ("micrographs", "micrograph", "xy", "probability", "embedding"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+    some, same = CandidatePool.joined(pool.on([5, 2]).parts()), whole.on([5, 2])
+    assert some.micrographs == same.micrographs == ("f", "c")
+    assert np.bincount(some.micrograph).tolist() == np.bincount(same.micrograph).tolist() == [5, 2]
+    assert pool.on([0]).is_empty
+    assert [len(part) for part in pool.on([]).parts()] == [0]
+
+
+def test_a_missing_file_ends_the_reading_of_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_MICROGRAPHS_AT_A_TIME", 1)
+    layout = RoundLayout(tmp_path, 1)
+    for key in "ab":
+        write_candidates(layout, key, scored(3))
+    with pytest.raises(FileError, match="gone is not scored"):
+        list(RoundPool(layout, ["a", "gone", "b"]).parts())
+
+
+def test_a_file_of_another_committee_is_named(tmp_path: Path) -> None:
+    layout = RoundLayout(tmp_path, 1)
+    write_candidates(layout, "a", scored(3, 5))
+    write_candidates(layout, "b", scored(3, 4))
+    with pytest.raises(FileFormatError, match=r"b.parquet: broken \(its columns are not those of a\)"):
+        read_pool(layout, ["a", "b"])
+
+
+def test_what_is_scored_is_listed(tmp_path: Path) -> None:
+    layout = RoundLayout(tmp_path, 1)
+    assert scored_keys(layout) == set()
+    keys = {"a", "Micrographs/a.b", "deep/er/c", ".hidden"}
+    for key in keys:
+        write_candidates(layout, key, scored(1))
+    temporary_sibling(layout.candidates("Micrographs/d")).write_text("half")
+    (layout.candidates_folder / "note.txt").write_text("")
+    assert scored_keys(layout) == keys
+
+
+def test_the_embedding_may_be_left_out(tmp_path: Path) -> None:
+    layout, written = RoundLayout(tmp_path, 1), scored(5, classes=Classes((1, 2)))
+    write_candidates(layout, "a", written)
+    read = read_candidates(layout, "a", embedding=False)
+    assert read.embedding.shape == (5, 0)
+    np.testing.assert_array_equal(read.xy, written.xy)
+    np.testing.assert_array_equal(read.class_number, written.class_number)
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk", b"PAR1" * 20])
