@@ -51,6 +51,7 @@ class FieldIndex:
         self._corner = np.full((size, 2), np.inf)
         for axis in (0, 1):
             np.minimum.at(self._corner[:, axis], fields.micrograph, fields.xy[:, axis])
+        self._corner[np.isinf(self._corner)] = 0.0  # no field there
         self._side = np.ones(size)
         self._side[fields.micrograph] = fields.size
         cell = np.rint((fields.xy - self._corner[fields.micrograph]) / fields.size[:, np.newaxis])

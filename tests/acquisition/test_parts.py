@@ -159,4 +159,7 @@ def test_fields_by_column_are_those_given_one_by_one() -> None:
     assert list(columns[5:9]) == listed[5:9]
     assert list(columns.select(columns.size > 190.5)) == [field for field in listed if field.size > 190.5]
     assert len(Fields.of([])) == 0
+    pool = make_pool()
+    left = columns.select(columns.micrograph > 1)  # some micrographs have no field any more
+    assert assign_candidates(pool, left).tolist() == assign_candidates(pool, list(left)).tolist()
     assert listed[10] in columns
