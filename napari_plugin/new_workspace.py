@@ -12,6 +12,7 @@ from cryoal.config import Config
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import OptionError
 from cryoal.io.micrographs import list_micrographs, read_micrograph
+from cryoal.learner.first_look import judged_diameter
 from cryoal.picking.blobs import find_blobs
 from cryoal.preprocess.pipeline import prepare
 from cryoal.preprocess.polarity import brightness_skew
@@ -48,13 +49,14 @@ class Look:
     image : DisplayImage
     xy : float64 array, shape (N, 2)
         The strongest blobs of that size, original pixels.
-    diameter_px : float
+    diameter_angstrom, diameter_px : float
     told : str
         One or two sentences.
     """
 
     image: DisplayImage
     xy: NDArray[np.float64]
+    diameter_angstrom: float
     diameter_px: float
     told: str
 
@@ -85,14 +87,18 @@ def source_of(text: str) -> Source:
 
 
 def look(
-    text: str, diameter_angstrom: float, pixel_size_angstrom: float | None, particles_dark: bool | None, config: Config
+    text: str,
+    diameter_angstrom: float | None,
+    pixel_size_angstrom: float | None,
+    particles_dark: bool | None,
+    config: Config,
 ) -> Look:
-    """Read the first micrograph and find what could be particles of that diameter.
+    """Read the first micrograph and find what could be particles of that diameter, which is judged where it is None.
 
     Raises
     ------
     OptionError
-        The pixel size is not known.
+        The pixel size is not known, or no diameter is given and none can be judged.
     UserError
         The micrographs cannot be listed, or the first cannot be read, or is too small for the diameter.
     """
@@ -101,6 +107,10 @@ def look(
     first = entries[0]
     if not first.pixel_size_angstrom > 0:
         raise OptionError(f"{first.path.name}: neither list nor header tells the pixel size; give it, Å/pixel")
+    judged = ""
+    if diameter_angstrom is None:
+        diameter_angstrom = judged_diameter(entries, particles_dark, config)
+        judged = "The micrographs look like particles of that size. "
     pixels, diameter_px = read_micrograph(first.path).pixels, diameter_angstrom / first.pixel_size_angstrom
     size = config.preprocess.pixels_per_diameter
     scaled = prepare(pixels, diameter_px, config.preprocess, particles_dark=False)
@@ -114,9 +124,9 @@ def look(
         f"Micrographs: {len(entries):,}. The first, {first.path.name}, has {nx} × {ny} pixels of "
         f"{first.pixel_size_angstrom:.3g} Å, and {'dark' if is_dark else 'light'} particles. {diameter_angstrom:g} Å "
         f"are {diameter_px:.0f} pixels: the yellow circles, put on whatever looks like a particle of that size, "
-        "should just enclose one."
+        f"should just enclose one. {judged}"
     )
-    return Look(display_image(pixels, diameter_px), xy[:_BLOBS], diameter_px, told)
+    return Look(display_image(pixels, diameter_px), xy[:_BLOBS], diameter_angstrom, diameter_px, told.strip())
 
 
 @lru_cache(maxsize=1)

@@ -25,7 +25,8 @@ ASSUMED_ANGSTROM = 50 * 1.25 ** np.arange(13)
 """Diameters that are tried, Å: 50 to 728."""
 _MICROGRAPHS = 4
 _POLARITY_ANGSTROM = (100.0, 150.0, 225.0)  # sizes by which the polarity is judged where the diameter is not known
-_CLEAR_SKEWNESS = 0.15  # below, the committee is asked both ways
+CLEAR_SKEWNESS = 0.15
+"""Below it, the committee is asked for dark and for light particles."""
 _MEMBERS = 2
 _TILE_DIAMETERS = 15.0  # of each micrograph the middle is looked at
 _LEAST_DIAMETERS = 4.0  # a micrograph less wide tells nothing about a diameter
@@ -126,7 +127,7 @@ def look(
     dark, is_clear = particles_dark, True
     if dark is None:
         skewness = _skewness(images, (diameter_angstrom,) if diameter_angstrom else _POLARITY_ANGSTROM, config)
-        dark, is_clear = skewness <= 0, abs(skewness) >= _CLEAR_SKEWNESS
+        dark, is_clear = skewness <= 0, abs(skewness) >= CLEAR_SKEWNESS
     curve = yield from size_curve(images, config, particles_dark=dark)
     if curve is not None and not is_clear:
         other = yield from size_curve(images, config, particles_dark=not dark)
@@ -138,6 +139,23 @@ def look(
     if curve is None:
         raise OptionError("--diameter: cannot be judged from these micrographs; give the particle's diameter in Å")
     return FirstLook(float(round(curve.best_angstrom)), dark, float(round(curve.best_angstrom)))
+
+
+def judged_diameter(entries: Sequence[MicrographEntry], particles_dark: bool | None, config: Config) -> float:
+    """The diameter as the micrographs tell it, Å; see `look`.
+
+    Raises
+    ------
+    OptionError
+        None can be judged.
+    """
+    work = look(entries, None, particles_dark, config)
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            found: FirstLook = done.value
+            return found.diameter_angstrom
 
 
 def spread(entries: Sequence[MicrographEntry], count: int) -> list[MicrographEntry]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -30,8 +30,8 @@ from napari_plugin.scene import VERMILLION
 _LOOK_MS = 400
 _POLARITY = {"auto": None, "dark": True, "light": False}
 _DIAMETER_HELP = (
-    "The longest side of the particle, in Å. When the micrographs are given, the first is shown with circles of this "
-    "diameter: change it until a circle just encloses a particle."
+    "The longest side of the particle, in Å. When the micrographs are given, it is judged from them, and the first is "
+    "shown with circles of this diameter: change it until a circle just encloses a particle."
 )
 
 
@@ -90,7 +90,8 @@ class Start(QWidget):
         """A new workspace."""
         box = QGroupBox("New workspace")
         self.micrographs = QLineEdit(placeholderText="folder, glob, or micrographs.star of a RELION job")
-        self.diameter = QDoubleSpinBox(suffix=" Å", decimals=0, minimum=1, maximum=5000, value=150, singleStep=5)
+        self.diameter = QDoubleSpinBox(suffix=" Å", decimals=0, minimum=0, maximum=5000, value=0, singleStep=5)
+        self.diameter.setSpecialValueText("judged from the micrographs")
         self.pixel_size = QDoubleSpinBox(suffix=" Å/pixel", decimals=4, minimum=0, maximum=100, value=0)
         self.pixel_size.setSpecialValueText("from the files")
         self.polarity = QComboBox()
@@ -122,7 +123,9 @@ class Start(QWidget):
             self._timer.start()
         elif self.micrographs.text().strip():
             self._looking = True
-            sizes = self.diameter.value(), self.pixel_size.value() or None
+            sizes = self.diameter.value() or None, self.pixel_size.value() or None
+            if sizes[0] is None:
+                self.tell("judging the diameter from the micrographs …", is_error=False)
             polarity = _POLARITY[self.polarity.currentText()]
             worker = create_worker(_looked_or_error, self.micrographs.text(), *sizes, polarity, _start_thread=False)
             worker.returned.connect(self._seen)
@@ -132,6 +135,9 @@ class Start(QWidget):
         """Show what was seen."""
         self._looking = False
         if isinstance(found, Look):
+            if not self.diameter.value():
+                with QSignalBlocker(self.diameter):
+                    self.diameter.setValue(found.diameter_angstrom)
             self.tell(found.told, is_error=False)
             self.looked.emit(found)
         else:
@@ -149,8 +155,9 @@ class Start(QWidget):
             self.tell("Workspace: no folder is given; choose a new one, labels and picks are kept in it")
             return
         command = ["init", str(Path(folder).expanduser().absolute()), "--micrographs", source.micrographs]
-        command += ["--diameter", f"{self.diameter.value():g}", "--polarity", self.polarity.currentText()]
-        command += ["--project", str(source.root)]
+        command += ["--polarity", self.polarity.currentText(), "--project", str(source.root)]
+        if self.diameter.value():
+            command += ["--diameter", f"{self.diameter.value():g}"]
         if self.pixel_size.value():
             command += ["--pixel-size", f"{self.pixel_size.value():g}"]
         self.make_button.setEnabled(False)
@@ -173,7 +180,7 @@ class Start(QWidget):
 
 
 def _looked_or_error(
-    text: str, diameter_angstrom: float, pixel_size_angstrom: float | None, particles_dark: bool | None
+    text: str, diameter_angstrom: float | None, pixel_size_angstrom: float | None, particles_dark: bool | None
 ) -> Look | str:
     """A look, or what is wrong."""
     try:

@@ -68,6 +68,13 @@ def test_what_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         look(text, 100.0, None, None, Config())
 
 
+def test_a_diameter_that_is_not_given_is_judged(relion: Path) -> None:
+    judged = look(str(relion / "MotionCorr" / "job002" / "Micrographs"), None, None, None, Config())
+    assert judged.diameter_angstrom == pytest.approx(165, rel=0.25)
+    assert judged.diameter_px == pytest.approx(judged.diameter_angstrom / 4)
+    assert judged.told.endswith("look like particles of that size.")
+
+
 def test_a_missing_pixel_size_and_a_diameter_too_wide_are_told(sample_data: Path, relion: Path) -> None:
     path = relion / "MotionCorr" / "job002" / "Micrographs" / "sample_01.mrc"
     with mrcfile.open(path, "r+") as mrc:
