@@ -9,6 +9,7 @@ import numpy as np
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileFormatError
+from cryoal.io.durable import write_many
 from cryoal.io.names import coordinate_path, own_name, unique_stems
 from cryoal.io.options import ExportOptions
 from cryoal.io.text import number
@@ -42,12 +43,14 @@ def write_each(
         A file cannot be written.
     """
     flat = unique_stems([entry for entry, _ in picks])
-    written = []
-    for entry, found in picks:
-        written.append(coordinate_path(entry, out, suffix, flat=flat))
-        if options.writes(entry):
-            write(written[-1], entry, options.select(entry, found))
-    return written
+    files = [coordinate_path(entry, out, suffix, flat=flat) for entry, _ in picks]
+
+    def write_one(path: Path, pair: tuple[MicrographEntry, Picks]) -> None:
+        if options.writes(pair[0]):
+            write(path, pair[0], options.select(*pair))
+
+    write_many(write_one, files, picks)
+    return files
 
 
 def picks_of_table(

@@ -12,7 +12,7 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileError, FileFormatError
 from cryoal.io import star
-from cryoal.io.durable import write_atomic
+from cryoal.io.durable import write_atomic, write_many
 from cryoal.io.micrographs import write_list
 from cryoal.io.names import coordinate_path, own_name
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
@@ -96,11 +96,13 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
         A file cannot be written.
     """
     files = [coordinate_path(entry, out, SUFFIX, flat=False) for entry, _ in picks]
-    for (entry, found), file in zip(picks, files, strict=True):
-        if not options.writes(entry):
-            continue
-        kept = options.select(entry, found)
-        star.write(file, {"": _columns(rounded(kept) if options.round_coordinates else kept)})
+
+    def write_one(file: Path, pair: tuple[MicrographEntry, Picks]) -> None:
+        if options.writes(pair[0]):
+            kept = options.select(*pair)
+            star.write(file, {"": _columns(rounded(kept) if options.round_coordinates else kept)})
+
+    write_many(write_one, files, picks)
     autopick, suffix_file = out / "autopick.star", out / f"{_SUFFIX_FILE}autopick.star"
     names = [entry.name for entry, _ in picks]
     star.write(autopick, {"coordinate_files": {_NAME: names, _FILES: [_in_project(file, options) for file in files]}})

@@ -105,9 +105,9 @@ def numbers(table: pd.DataFrame, label: str, path: Path, *, missing: bool = Fals
     FileFormatError
         A value is not a (finite) number; the text names its line.
     """
-    values = pd.to_numeric(table[label].replace(list(_MISSING), "nan"), errors="coerce").to_numpy(np.float64)
+    values = pd.to_numeric(table[label], errors="coerce").to_numpy(np.float64)
     wrong = ~np.isfinite(values)
-    if missing:
+    if missing and wrong.any():
         wrong &= ~table[label].isin(_MISSING).to_numpy(bool)
     if wrong.any():
         first = int(np.argmax(wrong))
@@ -152,9 +152,10 @@ def _tokens(line: str) -> list[str]:
 
 def _between_tabs(line: str, tokens: list[str], block: _Block) -> list[str]:
     """Values that hold spaces and no quotes but stand between tabs, as Topaz writes them."""
+    if not block.is_loop or len(tokens) <= len(block.labels) or tokens[0].startswith("_") or '"' in line:
+        return tokens
     values = line.strip().split("\t")
-    is_row = block.is_loop and not tokens[0].startswith("_") and len(tokens) > len(block.labels) == len(values)
-    return [value.strip() for value in values] if is_row and '"' not in line else tokens
+    return [value.strip() for value in values] if len(values) == len(block.labels) else tokens
 
 
 def _starts_block(tokens: list[str], block: _Block | None, lines: list[str], number: int) -> bool:

@@ -14,7 +14,7 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import star
-from cryoal.io.durable import remove_leftovers, temporary_sibling
+from cryoal.io.durable import remove_leftovers, temporary_sibling, write_many
 from cryoal.io.formats import format_named, write_picks
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
@@ -265,8 +265,7 @@ def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Seq
     making = temporary_sibling(layout.picks_folder)
     remove_leftovers(layout.folder)
     try:
-        for entry, one in zip(entries, picks, strict=True):
-            _write(making / f"{entry.key}.star", one)
+        write_many(_write, [making / f"{entry.key}.star" for entry in entries], picks)
         rule.write(making)
         publish_picks(layout, making)
     finally:

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,3 +155,19 @@ def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path) -> None:
     durable.write_atomic(file, "new")
     durable.append_line(log, "new")
     assert (file.read_text(), log.read_text()) == ("new", "old\nnew\n")
+
+
+def test_many_files_are_written_and_none_is_begun_after_a_failure(tmp_path: Path) -> None:
+    paths = [tmp_path / f"deep/{i}" for i in range(40)]
+    durable.write_many(durable.write_atomic, paths, map(str, range(40)))
+    assert [path.read_text() for path in paths] == [str(i) for i in range(40)]
+    begun = []
+
+    def fail(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.01)
+        raise FileError("no")
+
+    with pytest.raises(FileError, match="no"):
+        durable.write_many(fail, range(500))
+    assert len(begun) < 500
