@@ -10,7 +10,7 @@ from cryoal.data.candidates import QueriedField
 from cryoal.learner.asking import query_path
 from cryoal.learner.project import Project
 from cryoal.learner.queries import asks_fields, read_query
-from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates
+from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates, scored_keys
 from cryoal.workspace.rounds import published_rounds
 
 _SAMPLE = 40
@@ -46,9 +46,11 @@ class NewestRound:
         self.number = self._layout.number if self._layout else 0
         path = query_path(project, self._layout)
         queue = read_query(path) if path.exists() and asks_fields(path) else []
-        self.queue: list[QueriedField] = [one for one in queue if one.field.micrograph in set(keys)]
+        readable = set(keys)
+        self.queue: list[QueriedField] = [one for one in queue if one.field.micrograph in readable]
         self.candidates = lru_cache(maxsize=_KEPT)(self._read)
-        known = [key for key in keys if self.is_scored(key)]
+        done = scored_keys(self._layout) if self._layout else set()
+        known = [key for key in keys if key in done]
         spread = np.unique(np.linspace(0, len(known) - 1, _SAMPLE).astype(int))
         found = [self._read(known[i]) for i in spread] if known else []
         parts = [one.probability.astype(np.float64) for one in found if one is not None]

@@ -15,7 +15,7 @@ from cryoal.model.calibration import Calibration
 from cryoal.model.committee import Committee
 from cryoal.model.devices import device_named
 from cryoal.model.pretrained import pretrained_members
-from cryoal.workspace.candidates import is_scored
+from cryoal.workspace.candidates import scored_keys
 from cryoal.workspace.rounds import published_rounds
 
 _SAMPLE = 5
@@ -92,7 +92,8 @@ def forecast(project: Project, device: str = "auto") -> Iterator[Progress | Fore
     if not scored:
         raise WorkspaceError(f"{project.layout.root}: no micrograph can be read; see cryoal status")
     rounds = published_rounds(project.layout)
-    to_score = [entry for entry in usable if not (rounds and is_scored(rounds[-1], entry.key))]
+    known = scored_keys(rounds[-1]) if rounds else set()
+    to_score = [entry for entry in usable if entry.key not in known]
     yield Forecast(
         str(device_named(device)),
         len(scored),

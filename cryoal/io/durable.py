@@ -7,17 +7,17 @@ import platform
 import re
 import secrets
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from cryoal.errors import FileError
+from cryoal.io.threads import in_threads
 
 _TEMPORARY = re.compile(r"^\.cryoal-tmp-(?P<pid>\d+)-[0-9a-f]+-(?P<host>[^~]*)~")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_WRITERS = 8  # a disk syncs several files in the time of one
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -39,9 +39,7 @@ def write_many(write: Callable[..., None], *columns: Iterable[object]) -> None:
 
     After the first failure, which is raised, no further file is begun.
     """
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for _ in pool.map(write, *columns):
-            pass
+    deque(in_threads(lambda row: write(*row), zip(*columns, strict=True)), maxlen=0)
 
 
 @contextmanager
@@ -79,9 +77,8 @@ def publish_directory(temporary: Path, final: Path) -> None:
     """
     try:
         for folder, _, files in os.walk(temporary):
-            for name in files:
-                _sync(Path(folder, name))
-            _sync(Path(folder))
+            paths = (Path(folder, name) for name in (*files, "."))
+            deque(in_threads(_sync, paths), maxlen=0)
         temporary.rename(final)
         _sync(final.parent)
     except OSError as error:
@@ -145,6 +142,17 @@ def temporary_sibling(path: Path) -> Path:
 def is_temporary(path: Path) -> bool:
     """Whether the name is one that `temporary_sibling` gives."""
     return _TEMPORARY.match(path.name) is not None
+
+
+def names_below(folder: Path, suffix: str) -> set[str]:
+    """Paths below a folder of the files of a suffix, without it: listing is quicker than asking for each of many."""
+    found: set[str] = set()
+    for here, _, names in os.walk(folder):
+        inside = Path(here).relative_to(folder).as_posix()
+        start = "" if inside == "." else f"{inside}/"
+        files = (name for name in names if name.endswith(suffix) and not is_temporary(Path(name)))
+        found |= {start + name.removesuffix(suffix) for name in files}
+    return found
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -10,11 +10,12 @@ from cryoal.errors import OptionError, WorkspaceLockedError
 from cryoal.io.formats import format_named
 from cryoal.io.micrographs import read_shapes
 from cryoal.io.names import unique_stems
+from cryoal.learner.pick_files import picked_keys
 from cryoal.learner.pick_rule import Rule, read_rule
 from cryoal.learner.picks import add_picks, check_wish, export, export_options, export_picks, pick
 from cryoal.learner.progress import Progress, last_value
 from cryoal.learner.project import Project
-from cryoal.workspace.candidates import is_scored
+from cryoal.workspace.candidates import scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.rounds import found_picks
 
@@ -70,9 +71,8 @@ class KeptPicks:
         self._export_all = handover.format_name is not None
         self._is_flat = True
         self.picked = self._present(project)
-        self._to_pick = [
-            entry for entry in project.usable() if entry.key not in self.picked and is_scored(layout, entry.key)
-        ]
+        to_pick = scored_keys(layout) - self.picked
+        self._to_pick = [entry for entry in project.usable() if entry.key in to_pick]
 
     def update(
         self, project: Project, scored: Sequence[MicrographEntry], *, hold: bool
@@ -128,7 +128,7 @@ class KeptPicks:
         folder = found_picks(self._layout)
         if folder is None:
             return set()
-        return {entry.key for entry in project.entries if (folder / f"{entry.key}.star").exists()}
+        return picked_keys(folder).intersection(project.by_key)
 
     def _export(self, project: Project, added: Sequence[tuple[MicrographEntry, Picks]]) -> None:
         """Write what the export lacks."""

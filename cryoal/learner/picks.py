@@ -1,7 +1,7 @@
 """Picks of the newest round: candidates above a threshold, and what the expert said, which no model overrules."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +13,17 @@ from cryoal.data.labels import MicrographLabels, Verdict
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import OptionError, WorkspaceError
-from cryoal.io import star
-from cryoal.io.durable import remove_leftovers, temporary_sibling, write_many
+from cryoal.io.durable import remove_leftovers, temporary_sibling
 from cryoal.io.formats import format_named, write_picks
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
-from cryoal.io.relion import read as read_relion
+from cryoal.io.threads import in_threads
+from cryoal.learner.pick_files import read_picks_files, write_picks_file, write_picks_files
 from cryoal.learner.pick_rule import Rule
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
-from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates
+from cryoal.workspace.candidates import ScoredMicrograph, read_candidates, scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import found_picks, newest_round, publish_picks, published_rounds
@@ -78,18 +78,11 @@ def pick(
     check_wish(threshold, precision)
     layout = newest_round(project.layout)
     usable = project.usable()
-    entries = [entry for entry in usable if is_scored(layout, entry.key)]
+    done = scored_keys(layout)
+    entries = [entry for entry in usable if entry.key in done]
     if not entries:
         raise WorkspaceError(f"{project.layout.root}: round {layout.number} has scored nothing; run cryoal score")
-    labels = project.labels()
-    candidates, marks = [], []
-    for done, entry in enumerate(entries):
-        yield Progress("reading candidates", done, len(entries))
-        scored, known = read_candidates(layout, entry.key), labels.get(entry.key, MicrographLabels())
-        diameter_px = project.diameter_px(entry)
-        candidates.append(not_judged(scored, known, diameter_px))
-        marks.append(marked(known, scored, diameter_px))
-    yield Progress("reading candidates", len(entries), len(entries))
+    candidates, marks = yield from _read(project, layout, entries)
     probability = np.concatenate([one.score for one in candidates])
     wished_threshold = threshold
     if threshold is None:
@@ -97,7 +90,7 @@ def pick(
     picks = [joined(expert, one.select(one.score >= threshold)) for expert, one in zip(marks, candidates, strict=True)]
     rule = Rule(threshold, len(entries), wished_threshold, precision)
     with writer_lock(project.layout.rounds_lock, "cryoal pick"):
-        _publish(layout, entries, picks, rule)
+        _publish(layout, [entry.key for entry in entries], picks, rule)
     chosen = probability[probability >= threshold]
     expected = float(chosen.mean()) if chosen.size else float("nan")
     total = sum(len(one) for one in picks)
@@ -122,11 +115,9 @@ def add_picks(
         if folder is None:
             raise WorkspaceError(f"{project.layout.root}: round {layout.number} has no picks; run cryoal pick")
         for entry in entries:
-            known = labels.get(entry.key, MicrographLabels())
-            scored, diameter_px = read_candidates(layout, entry.key), project.diameter_px(entry)
-            free = not_judged(scored, known, diameter_px)
-            added.append((entry, joined(marked(known, scored, diameter_px), free.select(free.score >= threshold))))
-            _write(folder / f"{entry.key}.star", added[-1][1])
+            free, expert = _judged(project, layout, entry, labels)
+            added.append((entry, joined(expert, free.select(free.score >= threshold))))
+            write_picks_file(folder, entry.key, added[-1][1])
     return added
 
 
@@ -143,12 +134,7 @@ def newest_picks(project: Project) -> tuple[RoundLayout, list[tuple[MicrographEn
     if picked is None:
         raise WorkspaceError(f"{project.layout.root}: there are no picks yet; run cryoal pick")
     layout, folder = picked
-    out = []
-    for entry in project.entries:
-        path = folder / f"{entry.key}.star"
-        if path.exists():
-            out.append((entry, next(iter(read_relion(path).values()))))
-    return layout, out
+    return layout, read_picks_files(folder, project.entries)
 
 
 def export(project: Project, format_name: str, out: Path, options: ExportOptions) -> list[Path]:
@@ -201,6 +187,28 @@ def export_options(project: Project, **changes: object) -> ExportOptions:
     if "shapes" not in changes:  # every header is asked
         known["shapes"] = project.shapes
     return ExportOptions(**(known | changes))  # type: ignore[arg-type]
+
+
+def _read(
+    project: Project, layout: RoundLayout, entries: Sequence[MicrographEntry]
+) -> Generator[Progress, None, tuple[list[Picks], list[Picks]]]:
+    """Of each micrograph the candidates that no expert has judged, and the expert's particles."""
+    labels, candidates, marks = project.labels(), [], []
+    for done, (free, expert) in enumerate(in_threads(lambda one: _judged(project, layout, one, labels), entries)):
+        yield Progress("reading candidates", done, len(entries))
+        candidates.append(free)
+        marks.append(expert)
+    yield Progress("reading candidates", len(entries), len(entries))
+    return candidates, marks
+
+
+def _judged(
+    project: Project, layout: RoundLayout, entry: MicrographEntry, labels: Mapping[str, MicrographLabels]
+) -> tuple[Picks, Picks]:
+    """Candidates of a micrograph that no expert has judged, and the expert's particles."""
+    scored, known = read_candidates(layout, entry.key, embedding=False), labels.get(entry.key, MicrographLabels())
+    diameter_px = project.diameter_px(entry)
+    return not_judged(scored, known, diameter_px), marked(known, scored, diameter_px)
 
 
 def _choose(probability: NDArray[np.float64], precision: float | None) -> float:
@@ -260,27 +268,16 @@ def _near(xy: NDArray[np.float64], others: NDArray[np.float64], radius_px: float
     return near
 
 
-def _publish(layout: RoundLayout, entries: Sequence[MicrographEntry], picks: Sequence[Picks], rule: Rule) -> None:
+def _publish(layout: RoundLayout, keys: Sequence[str], picks: Sequence[Picks], rule: Rule) -> None:
     """Write all picks into a hidden folder and put it in the place of the old one."""
     making = temporary_sibling(layout.picks_folder)
     remove_leftovers(layout.folder)
     try:
-        write_many(_write, [making / f"{entry.key}.star" for entry in entries], picks)
+        write_picks_files(making, keys, picks)
         rule.write(making)
         publish_picks(layout, making)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-
-
-def _write(path: Path, picks: Picks) -> None:
-    """One micrograph's picks."""
-    columns: star.Columns = {
-        "rlnCoordinateX": picks.x,
-        "rlnCoordinateY": picks.y,
-        "rlnAutopickFigureOfMerit": picks.score,
-        "rlnClassNumber": picks.class_number,
-    }
-    star.write(path, {"": columns})
 
 
 def check_wish(threshold: float | None, precision: float | None) -> None:

@@ -28,7 +28,7 @@ from cryoal.model.devices import device_named
 from cryoal.model.scoring import ScoreMaps
 from cryoal.model.scoring import score as score_maps
 from cryoal.picking.proposals import propose
-from cryoal.workspace.candidates import ScoredMicrograph, is_scored, write_candidates
+from cryoal.workspace.candidates import ScoredMicrograph, scored_keys, write_candidates
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.rounds import newest_round, published_rounds
 from cryoal.workspace.set_aside import read_set_aside, take_back
@@ -141,9 +141,9 @@ def plan_scoring(project: Project, options: ScoreOptions) -> ScorePlan:
     if options.retry_failed:
         for entry in mine:
             take_back(project.layout, entry.key)
-    aside = read_set_aside(project.layout)
-    todo = tuple(entry for entry in mine if entry.key not in aside and not is_scored(layout, entry.key))
-    return ScorePlan(layout, todo, sum(is_scored(layout, entry.key) for entry in mine))
+    aside, done = read_set_aside(project.layout), scored_keys(layout)
+    todo = tuple(entry for entry in mine if entry.key not in aside and entry.key not in done)
+    return ScorePlan(layout, todo, sum(entry.key in done for entry in mine))
 
 
 def score_entries(

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from cryoal.acquisition.stopping import cohen_kappa, stabilised_round
 from cryoal.learner.project import Project
 from cryoal.model.thresholds import threshold_for_expected_f1
-from cryoal.workspace.candidates import ScoredMicrograph, is_scored, read_candidates
+from cryoal.workspace.candidates import ScoredMicrograph, read_candidates, scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.rounds import published_rounds
 
@@ -35,7 +35,8 @@ def is_stable(kappas: Sequence[float | None]) -> bool:
 
 def _agreement(project: Project, earlier: RoundLayout, later: RoundLayout) -> float | None:
     """Kappa of two rounds."""
-    entries = [entry for entry in project.usable() if is_scored(earlier, entry.key) and is_scored(later, entry.key)]
+    both = scored_keys(earlier) & scored_keys(later)
+    entries = [entry for entry in project.usable() if entry.key in both]
     if not entries:
         return None
     chosen = [entries[i] for i in np.unique(np.linspace(0, len(entries) - 1, _SAMPLE).astype(int))]

@@ -11,7 +11,7 @@ from cryoal.learner.outlook import Outlook, outlook
 from cryoal.learner.project import Project
 from cryoal.learner.queries import asks_fields, cold_start_query
 from cryoal.learner.training import count_labels
-from cryoal.workspace.candidates import is_scored
+from cryoal.workspace.candidates import scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.rounds import found_picks, published_rounds, read_info
 from cryoal.workspace.set_aside import read_set_aside
@@ -96,7 +96,7 @@ def advice(project: Project) -> str:
     if labels["particle"] and not is_learnt(project, labels):
         return f"teach the committee the new labels, cryoal train {root}"
     newest, usable = rounds[-1], project.usable()
-    missing = sum(not is_scored(newest, entry.key) for entry in usable)
+    missing = len({entry.key for entry in usable} - scored_keys(newest))
     if missing:
         return f"score {missing:,} of {len(usable):,} micrographs, cryoal score {root}"
     if found_picks(newest) is not None:
@@ -141,7 +141,7 @@ def _round(layout: RoundLayout, usable: list[str]) -> RoundStatus:
         layout.number,
         read_info(layout).labels,
         metrics,
-        sum(is_scored(layout, key) for key in usable),
+        len(scored_keys(layout).intersection(usable)),
         layout.query.exists(),
         found_picks(layout) is not None,
     )

@@ -14,7 +14,7 @@ from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.learner.scoring import Scorer, score_entries
 from cryoal.model.devices import device_named
-from cryoal.workspace.candidates import is_scored
+from cryoal.workspace.candidates import is_scored, scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import found_picks, newest_round, published_rounds
@@ -175,5 +175,6 @@ class _Watching:
         self._round = newest
         self._scorer = Scorer.load(newest, project.config, device_named(self._options.device))
         self._picks = KeptPicks(project, newest, self._options.handover)
-        self._to_score = [entry for entry in project.usable() if not is_scored(newest, entry.key)]
+        done = scored_keys(newest)
+        self._to_score = [entry for entry in project.usable() if entry.key not in done]
         self._has_older_picks = any(found_picks(one) for one in published_rounds(project.layout)[:-1])

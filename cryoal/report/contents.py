@@ -19,7 +19,7 @@ from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.learner.stability import agreements
 from cryoal.learner.status import Status, status
-from cryoal.workspace.candidates import is_scored, read_candidates
+from cryoal.workspace.candidates import read_candidates, scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.rounds import published_rounds
 
@@ -124,7 +124,8 @@ def _candidates(
 ) -> Generator[Progress, None, tuple[int, NDArray[np.float64], int]]:
     """The newest scored round's probabilities, on micrographs spread over the list."""
     for layout in reversed(rounds):
-        entries = [entry for entry in project.usable() if is_scored(layout, entry.key)]
+        scored = scored_keys(layout)
+        entries = [entry for entry in project.usable() if entry.key in scored]
         if not entries:
             continue
         chosen = [entries[i] for i in np.unique(np.linspace(0, len(entries) - 1, _SAMPLE).astype(int))]

@@ -1,10 +1,7 @@
 """A round's candidates: one Parquet file a micrograph, written whole, so that scoring resumes where it stopped."""
 
-import os
 import re
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +14,8 @@ from numpy.typing import NDArray
 from cryoal.data.candidates import CandidatePool
 from cryoal.data.classes import NO_CLASSES, Classes, full_probability
 from cryoal.errors import ArrayError, FileError, FileFormatError, OptionError
-from cryoal.io.durable import atomic_path, is_temporary
+from cryoal.io.durable import atomic_path, names_below
+from cryoal.io.threads import in_threads
 from cryoal.workspace.layout import RoundLayout
 
 _MEMBER = re.compile(r"m\d+")
@@ -98,14 +96,8 @@ def is_scored(layout: RoundLayout, key: str) -> bool:
 
 
 def scored_keys(layout: RoundLayout) -> set[str]:
-    """Keys of all micrographs whose candidates are there: listing folders is quicker than asking for each file."""
-    keys: set[str] = set()
-    for folder, _, names in os.walk(layout.candidates_folder):
-        inside = Path(folder).relative_to(layout.candidates_folder).as_posix()
-        start = "" if inside == "." else f"{inside}/"
-        files = (name for name in names if name.endswith(_SUFFIX) and not is_temporary(Path(name)))
-        keys |= {start + name.removesuffix(_SUFFIX) for name in files}
-    return keys
+    """Keys of all micrographs whose candidates are there, whole."""
+    return names_below(layout.candidates_folder, _SUFFIX)
 
 
 def write_candidates(layout: RoundLayout, key: str, scored: ScoredMicrograph) -> None:
@@ -219,12 +211,7 @@ class RoundPool:
         """
         starts = range(0, max(len(self.micrographs), 1), _MICROGRAPHS_AT_A_TIME)
         some = [self.micrographs[start : start + _MICROGRAPHS_AT_A_TIME] for start in starts]
-        with ThreadPoolExecutor(_READERS, "reader") as readers:
-            ahead = deque(readers.submit(read_pool, self._layout, keys) for keys in some[:_READERS])
-            for keys in [*some[_READERS:], *[None] * min(_READERS, len(some))]:
-                yield ahead.popleft().result()
-                if keys is not None:
-                    ahead.append(readers.submit(read_pool, self._layout, keys))
+        yield from in_threads(lambda keys: read_pool(self._layout, keys), some, _READERS, ahead=_READERS)
 
 
 def empty_pool(micrographs: Sequence[str] = (), members: int = 0, width: int = 0) -> CandidatePool:
