@@ -192,18 +192,18 @@ def _strips(axis: Axes, title: str, sets, of_simulated, number) -> None:
 
 
 def seconds_for_a_large_one() -> float:
-    """Simulation of 4096² pixels with 300 particles."""
+    """Processor time of a simulation of 4096² pixels of 1 Å, 45 % of it covered by particles."""
     rng = np.random.default_rng(SEED)
     settings = MicrographSettings((4096, 4096), 1.0, (Species(build_volume("globular", 180.0, rng), 0.45),))
-    start = time.perf_counter()
+    start = time.process_time()
     simulate_micrograph(settings, rng)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", nargs="?", type=Path, default=ROOT / "docs" / "images" / "simulator.png")
-    parser.add_argument("--micrographs", type=int, default=60)
+    parser.add_argument("--micrographs", type=int, default=24)
     options = parser.parse_args()
     sets = {name: list(real(name)) for name in SETS}
     of_simulated = list(simulated(options.micrographs))
@@ -215,7 +215,7 @@ def main() -> None:
             values = [one.numbers[number] for one in ones]
             told += [f"{number} {np.percentile(values, [5, 50, 95]).round(3)}"]
         print(f"{name}: {len(ones)} micrographs; 5th, 50th, 95th percentile: {'; '.join(told)}")
-    print(f"a simulated micrograph of 4096² pixels took {seconds_for_a_large_one():.1f} s")
+    print(f"a simulated micrograph of 4096² pixels took {seconds_for_a_large_one():.1f} s of processor time")
 
 
 if __name__ == "__main__":

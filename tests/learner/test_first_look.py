@@ -10,6 +10,10 @@ from cryoal.errors import OptionError
 from cryoal.io import mrc
 from cryoal.io.micrographs import list_micrographs
 from cryoal.learner.first_look import FirstLook, SizeCurve, doubts, look
+from cryoal.simulation.micrographs import MicrographSettings, simulate_micrograph
+from cryoal.simulation.optics import Optics
+from cryoal.simulation.specimen import Ice, Species
+from cryoal.simulation.volumes import build_volume
 from cryoal.workspace.settings import Settings
 from tests.command_line import ROOT, command_line, new_project
 from tests.learner.workspaces import CONFIG, result_of
@@ -78,6 +82,19 @@ def test_the_sample_data(tmp_path: Path, sign: int) -> None:
     assert wrong.particles_dark
     if sign == 1:
         assert wrong.diameter_estimate_angstrom == found.diameter_angstrom
+
+
+@pytest.mark.slow
+def test_hollow_particles_far_from_focus_are_still_found_dark(tmp_path: Path) -> None:
+    """Their Fresnel fringes are about as bright as they are dark, which misleads the brightness."""
+    volume = build_volume("shell", 300.0, np.random.default_rng([9, 300, 1]))
+    optics = Optics(defocus_angstrom=4e4)
+    settings = MicrographSettings((640, 640), 7.5, (Species(volume, 0.2),), ice=Ice(360.0), optics=optics)
+    for seed in range(2):
+        pixels = simulate_micrograph(settings, np.random.default_rng([5, seed])).pixels
+        mrc.write(tmp_path / f"{seed}.mrc", pixels, 7.5)
+    entries = list_micrographs("*.mrc", None, tmp_path)
+    assert seen(look(entries, 300.0, None, Config())) == FirstLook(300.0, True, None)
 
 
 @pytest.mark.slow
