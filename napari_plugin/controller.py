@@ -50,7 +50,6 @@ class Controller:
         self.image: DisplayImage | None = None
         self._shown_key: str | None = None
         self._shown_field: object = None
-        self._fit = 1.0
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         self._double_click = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks.clear()
@@ -191,7 +190,6 @@ class Controller:
         self._shown_key = key
         if new:
             self.viewer.reset_view()
-            self._fit = min(project.shapes[key]) * self.viewer.scene.camera.zoom
             self._shown_field = None
         fields = self.document.questions.following(self.document.place.field)
         later = [field.micrograph for field in fields if field.micrograph != key][:1]
@@ -209,24 +207,31 @@ class Controller:
                 self._centre_on(middle, max(2.4 * place.field.size, _VIEW_DIAMETERS * diameter_px))
         if place.target is None:
             return
-        centre, reach = from_world(self.viewer.scene.camera.center), _CENTRAL_SHARE * self._short_side_px() / 2
-        if max(abs(at - middle) for at, middle in zip(place.target, centre, strict=True)) > reach:
-            self._centre_on(place.target, self._short_side_px())
+        centre, seen = from_world(self.viewer.scene.camera.center), self._seen_px()
+        away = (abs(at - middle) for at, middle in zip(place.target, centre, strict=True))
+        if any(far > _CENTRAL_SHARE * side / 2 for far, side in zip(away, seen, strict=True)):
+            self._centre_on(place.target)
 
-    def _short_side_px(self) -> float:
-        """Original pixels visible along the canvas's shorter side, or a little less."""
-        return self._fit / float(self.viewer.scene.camera.zoom)
+    def _seen_px(self) -> tuple[float, float]:
+        """Original pixels along x and y that the canvas has room for."""
+        height, width = self.viewer.canvas.size
+        zoom = float(self.viewer.scene.camera.zoom)
+        return width / zoom, height / zoom
 
-    def _centre_on(self, xy: tuple[float, float], extent_px: float) -> None:
-        """Show so many original pixels along the shorter side, a position in the middle; no more black than need be."""
+    def _centre_on(self, xy: tuple[float, float], extent_px: float | None = None) -> None:
+        """Show a position, and so many original pixels along the shorter side; no more black than need be."""
         ny, nx = self.document.project.shapes[self.document.place.micrograph]
-        if self.viewer.scene.camera.zoom != self._fit / extent_px:
-            self.viewer.reset_view()
-            self._fit = min(ny, nx) * self.viewer.scene.camera.zoom
-            self.viewer.scene.camera.zoom *= max(1.0, min(ny, nx) / extent_px)
-        half = extent_px / 2
-        inside = [min(max(at, half), max(side - half, side / 2)) for at, side in zip(xy, (nx, ny), strict=True)]
-        self.viewer.scene.camera.center = (0.0, inside[1], inside[0])
+        camera, (height, width) = self.viewer.scene.camera, self.viewer.canvas.size
+        if extent_px is not None:
+            zoom = max(min(height, width) / extent_px, min(height / ny, width / nx))
+            if not math.isclose(zoom, camera.zoom):
+                camera.zoom = zoom
+        halves = (side / 2 for side in self._seen_px())
+        x, y = (
+            min(max(at, half), max(side - half, side / 2)) - 0.5
+            for at, half, side in zip(xy, halves, (nx, ny), strict=True)
+        )
+        camera.center = (0.0, y, x)
 
     # What the mouse does
 

@@ -60,6 +60,7 @@ class Document:
         self.ledger = Ledger(project.layout.labels, project.answer_reach_px)
         self.place = Place(self.keys[0])
         self._moved = time.monotonic()
+        self._marks: tuple[object, Marks] | None = None
         self.class_number = 0
         self.reload()
         self._resume()
@@ -76,8 +77,12 @@ class Document:
     def marks(self, key: str | None = None) -> Marks:
         """What is to be seen on a micrograph, by default the present one."""
         key = key or self.place.micrograph
-        scored, labels = self._round.candidates(key), self.ledger.labels(key)
-        return marks_of(scored, labels, self.questions.open_on(key), self.threshold, self.diameter_px(key))
+        now = key, self.threshold, self.ledger.made, self._round
+        if self._marks is None or self._marks[0] != now:
+            scored, labels = self._round.candidates(key), self.ledger.labels(key)
+            drawn = marks_of(scored, labels, self.questions.open_on(key), self.threshold, self.diameter_px(key))
+            self._marks = now, drawn
+        return self._marks[1]
 
     def picks(self, key: str | None = None) -> Picks:
         """What an export of a micrograph holds: all that is drawn as particle or proposal, and what is left unsure."""
@@ -127,10 +132,11 @@ class Document:
             Prefer one with proposals to judge.
         """
         rest = self.questions.following(self.place.field)
-        full = [field for field in rest if len(self._open_xy(Place(field.micrograph, field)))] if open_only else []
-        for field in [*full, *rest][:1]:
+        full = (field for field in rest if open_only and len(self._open_xy(Place(field.micrograph, field))))
+        field = next(full, rest[0] if rest else None)
+        if field is not None:
             self.go(Place(field.micrograph, field))
-        return bool(rest)
+        return field is not None
 
     def step_micrograph(self, by: int) -> None:
         """Go to the micrograph so many places further in the list, and its first open field."""

@@ -59,11 +59,11 @@ def display_image(pixels: NDArray[np.generic], diameter_px: float) -> DisplayIma
     """Bin a micrograph so that its particles are about 40 pixels wide, and smooth a copy for the eye."""
     fit = -(-max(pixels.shape) // _MAX_SIDE_PX)
     step = max(1, round(diameter_px / _PIXELS_PER_DIAMETER), fit)
-    small = _binned(pixels, step)
+    small = binned(pixels, step)
     diameter = diameter_px / step
     flat = ndimage.gaussian_filter(small, _SMOOTHING_DIAMETERS * diameter, truncate=3)
     coarse = max(1, min(int(diameter / 8), *small.shape))
-    background = ndimage.gaussian_filter(_binned(small, coarse), _BACKGROUND_DIAMETERS * diameter / coarse, truncate=3)
+    background = ndimage.gaussian_filter(binned(small, coarse), _BACKGROUND_DIAMETERS * diameter / coarse, truncate=3)
     rows, columns = (
         np.minimum(np.arange(n) // coarse, m - 1) for n, m in zip(small.shape, background.shape, strict=True)
     )
@@ -71,13 +71,18 @@ def display_image(pixels: NDArray[np.generic], diameter_px: float) -> DisplayIma
     return DisplayImage(_shown(small, 0.5), _shown(flat, 0.2), step)
 
 
-def _binned(pixels: NDArray[np.generic], step: int) -> NDArray[np.float32]:
+def binned(pixels: NDArray[np.generic], step: int) -> NDArray[np.float32]:
     """Means of blocks; the rest at the far edges is left out."""
     ny, nx = (n // step * step for n in pixels.shape)
     if step == 1:
         return pixels.astype(np.float32)
-    sums = np.add.reduceat(pixels[:ny, :nx], np.arange(0, nx, step), axis=1, dtype=np.float32)
-    return np.asarray(sums.reshape(ny // step, step, -1).mean(axis=1) / step, np.float32)
+    rows = pixels[:ny:step].astype(np.float32)
+    for i in range(1, step):
+        rows += pixels[i:ny:step]
+    sums = rows[:, :nx:step].copy()
+    for i in range(1, step):
+        sums += rows[:, i:nx:step]
+    return sums / np.float32(step**2)
 
 
 def contrast_limits(pixels: NDArray[np.generic], percent: float = 0.5) -> tuple[float, float]:

@@ -1,22 +1,23 @@
 """A new workspace before it is made: the micrographs that are meant, and a look at the first of them."""
 
 import glob
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoal.config import Config
-from cryoal.data.micrograph import MicrographEntry
+from cryoal.config import Config, PreprocessConfig
+from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import OptionError
 from cryoal.io.micrographs import list_micrographs, read_micrograph
 from cryoal.learner.first_look import judged_diameter
 from cryoal.picking.blobs import find_blobs
-from cryoal.preprocess.pipeline import prepare
+from cryoal.preprocess.pipeline import flatten_and_normalise, scaled_shape
 from cryoal.preprocess.polarity import brightness_skew
-from napari_plugin.images import DisplayImage, display_image
+from cryoal.preprocess.valid import valid_mask
+from napari_plugin.images import DisplayImage, binned, display_image
 
 _IMAGES = ("*.mrc", "*.tif", "*.tiff", "*.mrc.gz", "*.mrc.bz2")
 _RELION_PROJECT = "default_pipeline.star"
@@ -112,11 +113,10 @@ def look(
         diameter_angstrom = judged_diameter(entries, particles_dark, config)
         judged = "The micrographs look like particles of that size. "
     pixels, diameter_px = read_micrograph(first.path).pixels, diameter_angstrom / first.pixel_size_angstrom
-    size = config.preprocess.pixels_per_diameter
-    scaled = prepare(pixels, diameter_px, config.preprocess, particles_dark=False)
+    scaled, size = _scaled(pixels, diameter_px, config.preprocess)
     is_dark = brightness_skew(scaled, size) <= 0 if particles_dark is None else particles_dark
     if is_dark:
-        scaled = prepare(pixels, diameter_px, config.preprocess, particles_dark=True)
+        scaled = replace(scaled, pixels=-scaled.pixels)
     blobs, _ = find_blobs(scaled, size, size, _WEAKEST_SIGMAS)
     xy, (ny, nx) = scaled.to_original(blobs), pixels.shape
     xy = xy[(np.minimum(xy, (nx, ny) - xy) > diameter_px / 2).all(axis=1)]
@@ -127,6 +127,20 @@ def look(
         f"should just enclose one. {judged}"
     )
     return Look(display_image(pixels, diameter_px), xy[:_BLOBS], diameter_angstrom, diameter_px, told.strip())
+
+
+def _scaled(pixels: NDArray[np.generic], diameter_px: float, config: PreprocessConfig) -> tuple[ScaledMicrograph, int]:
+    """A micrograph binned to about the picker's scale, bright as stored, and the diameter in its pixels.
+
+    For a look this does, and the window is spared torch, with which `prepare` resamples exactly.
+    """
+    scaled_shape((pixels.shape[0], pixels.shape[1]), diameter_px, config)  # refuses what is too small
+    step = max(1, round(diameter_px / config.pixels_per_diameter))
+    small, size = binned(pixels, step), round(diameter_px / step)
+    at_size = replace(config, pixels_per_diameter=size)
+    valid = valid_mask(small, at_size)
+    normal = flatten_and_normalise(small, valid, at_size)
+    return ScaledMicrograph(normal, valid, (step, step), (pixels.shape[0], pixels.shape[1])), size
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,7 @@ class Questions:
     def __init__(self, queue: Sequence[QueriedField], ledger: Ledger, diameter_px: Callable[[str], float]) -> None:
         self.queue = list(queue)
         self._ledger, self._diameter_px = ledger, diameter_px
+        self._progress: tuple[object, tuple[int, int]] | None = None
 
     @property
     def fields(self) -> list[Field]:
@@ -58,10 +59,14 @@ class Questions:
 
     def progress(self, threshold: float) -> tuple[int, int]:
         """Judged and all candidates of the queue that are shown at a threshold."""
+        now = threshold, self._ledger.made
+        if self._progress is not None and self._progress[0] == now:
+            return self._progress[1]
         judged, total = 0, 0
         for one in self.queue:
             key, candidates = one.field.micrograph, one.candidates
             xy = candidates[candidates[:, 2] >= min(threshold, ASK_FLOOR), :2]
             open_ones = unasked(xy, self._ledger.labels(key), self._diameter_px(key))
             judged, total = judged + int(np.count_nonzero(~open_ones)), total + len(xy)
+        self._progress = now, (judged, total)
         return judged, total

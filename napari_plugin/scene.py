@@ -1,5 +1,7 @@
 """The layers: made once, their data swapped; the only module that turns (x, y) into napari's (y, x)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,25 +119,18 @@ class Scene:
 
     def show_image(self, shown: Shown, bin_px: int) -> None:
         """Swap the image; it lies in original pixels."""
-        self.image.data = shown.pixels
-        self.image.scale = (bin_px, bin_px)
-        self.image.translate = ((bin_px - 1) / 2,) * 2
-        self.image.contrast_limits_range = (float(shown.pixels.min()), float(shown.pixels.max()))
-        self.image.contrast_limits = shown.contrast_limits
+        shift = (bin_px - 1) / 2
+        with _drawn_once(self.image):
+            self.image.data = shown.pixels
+            if self.image.scale[-1] != bin_px:
+                self.image.scale, self.image.translate = (bin_px, bin_px), (shift, shift)
+            self.image.contrast_limits_range = (float(shown.pixels.min()), float(shown.pixels.max()))
+            self.image.contrast_limits = shown.contrast_limits
 
     def show_marks(self, marks: Marks, diameter_px: float) -> None:
         """Swap the points."""
         for style in STYLES:
-            layer = self._points[style.name]
-            data = to_world(marks.xy[marks.of(*style.states)])
-            size = style.diameters * diameter_px
-            if layer.current_size != size:
-                layer.current_size = size
-            if data.shape != layer.data.shape or not np.array_equal(data, layer.data):
-                layer.data = data
-                layer.selected_data = set()
-            if len(data) and layer.size[0] != size:
-                layer.size = size
+            _show_points(self._points[style.name], marks.xy[marks.of(*style.states)], style.diameters * diameter_px)
 
     def show_look(self, image: DisplayImage, xy: NDArray[np.float64], diameter_px: float) -> None:
         """Show a micrograph with proposals and nothing else."""
@@ -157,9 +152,7 @@ class Scene:
         is_particle = ~marks.of(State.REJECTED, State.UNSURE)
         for i, layer in enumerate(self._signs, start=1):
             at = marks.xy[is_particle & (marks.class_number == i)] - (0, diameter_px / 2)
-            layer.current_size = _SIGN_DIAMETERS * diameter_px
-            layer.data = to_world(at)
-            layer.size = _SIGN_DIAMETERS * diameter_px
+            _show_points(layer, at, _SIGN_DIAMETERS * diameter_px)
 
     def show_target(self, target: tuple[float, float] | None, diameter_px: float) -> None:
         """Draw the ring with ticks around the target."""
@@ -183,7 +176,8 @@ class Scene:
             if layer.visible != wanted:  # napari redraws all even where nothing changes
                 layer.visible = wanted
         for layer in self._signs:
-            layer.visible = visible
+            if layer.visible != visible:
+                layer.visible = visible
 
     def visible_box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Smallest and largest x and y on the canvas, original pixels; the whole image before it is drawn."""
@@ -199,9 +193,10 @@ class Scene:
     def _show_lines(self, name: str, lines: NDArray[np.float64], width_px: float) -> None:
         """Swap the lines of a layer."""
         layer = self._lines[name]
-        if layer.edge_width != width_px:
+        if np.array_equal(lines, layer.data) and layer.edge_width == width_px:
+            return
+        with _drawn_once(layer):
             layer.edge_width = width_px
-        if not np.array_equal(lines, layer.data):
             layer.data = lines
 
     def _add_points(self, style: Style) -> Any:
@@ -219,6 +214,33 @@ class Scene:
         )
         layer.editable = False
         return layer
+
+
+def _show_points(layer: Any, xy: NDArray[np.float64], size_px: float) -> None:
+    """Swap the points of a layer, all of one size."""
+    data = to_world(xy)
+    is_same_size = layer.current_size == size_px and (not len(layer.data) or layer.size[0] == size_px)
+    if is_same_size and np.array_equal(data, layer.data):
+        return
+    with _drawn_once(layer):
+        layer.selected_data = set()
+        layer.current_size = size_px
+        layer.data = data
+        layer.size = size_px
+
+
+@contextmanager
+def _drawn_once(layer: Any) -> Iterator[None]:
+    """Let a layer be drawn once, after all of its arrays are swapped.
+
+    Otherwise napari draws a visible layer for each array that is lengthened, and measures all layers for each change.
+    """
+    was_visible = layer.visible
+    with layer.events.visible.blocker(), layer.events.data.blocker():
+        layer.visible = False
+        yield
+        layer.visible = was_visible
+    layer.refresh(thumbnail=False, data_displayed=False, highlight=False)
 
 
 def _ring(centre: tuple[float, float], radius: float) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from cryoal.errors import ArrayError
 
@@ -90,7 +90,7 @@ def field_ratio(successes: ArrayLike, trials: ArrayLike, confidence: float = 0.9
         return Estimate(p, 0.0, 1.0)
     between = counted / (counted - 1) * float(((s - p * n) ** 2).sum())
     effective = total / max(1.0, between / max(total * p * (1 - p), np.finfo(np.float64).tiny))
-    z = float(student_t.ppf(0.5 + confidence / 2, counted - 1))
+    z = float(stdtrit(counted - 1, 0.5 + confidence / 2))
     middle = (p + z**2 / (2 * effective)) / (1 + z**2 / effective)
     half = z * float(np.sqrt(p * (1 - p) / effective + z**2 / (4 * effective**2))) / (1 + z**2 / effective)
     return Estimate(p, max(middle - half, 0.0), min(middle + half, 1.0))
@@ -116,7 +116,7 @@ def f1_gain(before: FieldCounts, after: FieldCounts, confidence: float = 0.95) -
         raise ArrayError(f"before, after: {fields} and {len(after.picks)} fields, expected the same two or more")
     (old, old_parts), (new, new_parts) = _linearised_f1(before), _linearised_f1(after)
     spread = float(np.sqrt(fields / (fields - 1) * ((new_parts - old_parts) ** 2).sum()))
-    half = float(student_t.ppf(0.5 + confidence / 2, fields - 1)) * spread
+    half = float(stdtrit(fields - 1, 0.5 + confidence / 2)) * spread
     return Estimate(new - old, new - old - half, new - old + half)
 
 

@@ -8,10 +8,10 @@ from cryoal.errors import OptionError, WorkspaceLockedError
 from cryoal.io.durable import write_atomic
 from cryoal.learner.centring import Centring
 from cryoal.learner.project import Project
-from cryoal.learner.training import count_labels
 from cryoal.model.checkpoint import save_members
 from cryoal.model.committee import Member
 from cryoal.model.pretrained import pretrained_calibration, pretrained_members
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import PRETRAINED, RoundInfo, next_round, published_rounds
 

@@ -17,7 +17,8 @@ from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.learner.relion_pipeline import relion_version, write_output_nodes
 from cryoal.learner.scoring import ScoreOptions, score
 from cryoal.learner.status import is_learnt
-from cryoal.learner.training import count_labels, train
+from cryoal.learner.training import train
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.micrographs import write_micrographs
 from cryoal.workspace.rounds import newest_round, published_rounds

@@ -10,8 +10,8 @@ from cryoal.errors import FileFormatError
 from cryoal.learner.outlook import Outlook, outlook
 from cryoal.learner.project import Project
 from cryoal.learner.queries import asks_fields, cold_start_query
-from cryoal.learner.training import count_labels
 from cryoal.workspace.candidates import scored_keys
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.rounds import found_picks, published_rounds, read_info
 from cryoal.workspace.set_aside import read_set_aside

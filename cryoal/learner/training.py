@@ -11,7 +11,7 @@ import numpy as np
 
 from cryoal.config import TrainingConfig
 from cryoal.data.classes import Classes
-from cryoal.data.labels import Field, MicrographLabels, Verdict
+from cryoal.data.labels import Field, MicrographLabels
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import LabelError, MicrographError
 from cryoal.io.durable import write_atomic
@@ -32,6 +32,7 @@ from cryoal.model.label_maps import label_maps
 from cryoal.model.patches import TrainingImage
 from cryoal.model.pretrained import pretrained_calibration, pretrained_members
 from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, share_of_start, train_members
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import PRETRAINED, SCRATCH, RoundInfo, next_round, published_rounds
 from cryoal.workspace.set_aside import take_back
@@ -116,16 +117,6 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
             write_atomic(making.audit, audit_json(one.calibrated(calibration) for one in held_out.audited))
             write_atomic(making.metrics, json.dumps(metrics, indent=1) + "\n")
     yield RoundTrained(making.number, counts, metrics, calibration.note, centring.note, classes_note, classes)
-
-
-def count_labels(labels: Mapping[str, MicrographLabels]) -> dict[str, int]:
-    """How many labels of each kind, labels with a class, complete fields and complete micrographs there are."""
-    counts = {verdict.value: sum(len(one.xy(verdict)) for one in labels.values()) for verdict in Verdict}
-    classed = sum(p.class_number > 0 for one in labels.values() for p in one.labels)
-    counts |= {"classed labels": classed} if classed else {}
-    counts["complete fields"] = sum(len(one.fields) for one in labels.values())
-    counts["complete micrographs"] = sum(one.complete for one in labels.values())
-    return counts
 
 
 def _training_images(

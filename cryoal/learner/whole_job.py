@@ -13,7 +13,8 @@ from cryoal.learner.progress import Progress, last_value
 from cryoal.learner.project import NewWorkspace
 from cryoal.learner.scoring import ScoreOptions, score
 from cryoal.learner.status import is_learnt
-from cryoal.learner.training import count_labels, train
+from cryoal.learner.training import train
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.settings import Settings
 
 

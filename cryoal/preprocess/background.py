@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.transform import resize
 
 _COARSE_PX = 4
 
@@ -20,6 +19,8 @@ def local_mean(image: NDArray[np.float32], valid: NDArray[np.bool_], sigma_px: f
     sigma_px : float
         Standard deviation of the Gaussian, pixels of `image`.
     """
+    from skimage.transform import resize  # noqa: PLC0415  half a second to import, and a window may never need it
+
     weight = valid.astype(np.float32)
     coarse_weight = _smooth(_shrink(weight), sigma_px / _COARSE_PX)
     coarse_image = _smooth(_shrink(image * weight), sigma_px / _COARSE_PX)

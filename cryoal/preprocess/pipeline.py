@@ -1,9 +1,7 @@
 """The way from a micrograph's pixels to the picker's scale: resample, mask, flatten, normalise."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from cryoal.config import PreprocessConfig
 from cryoal.data.micrograph import ScaledMicrograph
@@ -35,6 +33,9 @@ def scaled_shape(shape_px: tuple[int, int], diameter_px: float, config: Preproce
 
 def resample(pixels: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Anti-aliased bicubic resampling to `shape` (my, mx); scaled pixel i covers original [i·s − ½, (i+1)·s − ½)."""
+    import torch  # noqa: PLC0415  a window opens workspaces and has no other use for it
+    from torch.nn import functional  # noqa: PLC0415
+
     contiguous = np.ascontiguousarray(pixels)
     if contiguous.dtype not in (np.int8, np.uint8, np.int16, np.float16, np.float32):
         contiguous = contiguous.astype(np.float32)

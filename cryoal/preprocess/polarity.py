@@ -1,8 +1,8 @@
 """Whether particles are darker or brighter than their surroundings."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.stats import skew
 
 from cryoal.data.micrograph import ScaledMicrograph
 
@@ -25,4 +25,11 @@ def brightness_skew(scaled: ScaledMicrograph, pixels_per_diameter: int) -> float
     away = ndimage.binary_erosion(scaled.valid, iterations=pixels_per_diameter // 2)
     inside = band[away if away.any() else scaled.valid]
     limit = 4 * 1.4826 * np.median(np.abs(inside - np.median(inside)))
-    return float(skew(np.clip(inside - np.median(inside), -limit, limit)))
+    return _skewness(np.clip(inside - np.median(inside), -limit, limit))
+
+
+def _skewness(values: NDArray[np.float32]) -> float:
+    """The third standardised moment; NaN where all values are the same."""
+    away = values - values.mean(dtype=np.float64)
+    variance = float(np.mean(away**2))
+    return float(np.mean(away**3)) / variance**1.5 if variance > 0 else float("nan")

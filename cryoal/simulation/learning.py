@@ -16,12 +16,13 @@ from cryoal.io.durable import atomic_path
 from cryoal.learner.asking import ask_fields
 from cryoal.learner.project import Project
 from cryoal.learner.scoring import Scorer, score
-from cryoal.learner.training import count_labels, train
+from cryoal.learner.training import train
 from cryoal.model.thresholds import threshold_for_expected_f1
 from cryoal.simulation.design import FULL, FULL_TWICE, Task
 from cryoal.simulation.oracle import answer
 from cryoal.workspace.candidates import read_candidates
 from cryoal.workspace.journal import RANDOM, CompleteMicrograph, Decision, append_decisions
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.micrographs import write_micrographs
 from cryoal.workspace.rounds import newest_round, published_rounds

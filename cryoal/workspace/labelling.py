@@ -2,10 +2,10 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cryoal.data.labels import Field, Label, MicrographLabels, Origin
+from cryoal.data.labels import Field, Label, MicrographLabels, Origin, Verdict
 from cryoal.workspace.journal import RANDOM, CompleteField, CompleteMicrograph, Decision, Retraction, px
 
 SAME_POSITION_PX = 0.01
@@ -35,6 +35,16 @@ def labels_by_micrograph(decisions: Iterable[Decision], answer_radius_px: float)
             case CompleteField(square, drawn):
                 state.fields[square] = state.fields.get(square, False) or drawn == RANDOM
     return {key: state.result() for key, state in states.items()}
+
+
+def count_labels(labels: Mapping[str, MicrographLabels]) -> dict[str, int]:
+    """How many labels of each kind, labels with a class, complete fields and complete micrographs there are."""
+    counts = {verdict.value: sum(len(one.xy(verdict)) for one in labels.values()) for verdict in Verdict}
+    classed = sum(p.class_number > 0 for one in labels.values() for p in one.labels)
+    counts |= {"classed labels": classed} if classed else {}
+    counts["complete fields"] = sum(len(one.fields) for one in labels.values())
+    counts["complete micrographs"] = sum(one.complete for one in labels.values())
+    return counts
 
 
 def not_retracted(decisions: Iterable[Decision]) -> list[Decision]:

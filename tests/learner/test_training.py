@@ -13,9 +13,10 @@ from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.errors import LabelError
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.project import Project
-from cryoal.learner.training import RoundTrained, _unlabelled_prior, count_labels, train
+from cryoal.learner.training import RoundTrained, _unlabelled_prior, train
 from cryoal.model.label_maps import label_maps
 from cryoal.model.patches import TrainingImage
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.rounds import newest_round, published_rounds
 from tests.learner.workspaces import CONFIG, label, new_workspace, result_of, say
 
