@@ -8,7 +8,7 @@ from cryoal.data.labels import Verdict
 from cryoal.errors import FileError, MicrographError, UserError
 from napari_plugin.document import Document
 from napari_plugin.images import DisplayImage, ImageStore
-from napari_plugin.scene import Scene, from_world
+from napari_plugin.scene import ALARM, WHITE, Scene, from_world
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -54,7 +54,7 @@ class Controller:
         self._double_click = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks.clear()
         overlay = viewer.canvas.overlays.text
-        overlay.visible, overlay.font_size, overlay.position, overlay.color = True, _TEXT_SIZE, "top_left", "white"
+        overlay.visible, overlay.font_size, overlay.position, overlay.color = True, _TEXT_SIZE, "top_left", WHITE
         overlay.box = True
         self.refresh()
 
@@ -136,7 +136,8 @@ class Controller:
         self.scene.show_target(place.target if self.circles else None, diameter_px)
         self.scene.show_field(place.field, diameter_px)
         self._look()
-        self.viewer.canvas.overlays.text.text = self.line()
+        overlay = self.viewer.canvas.overlays.text
+        overlay.text, overlay.color = self.line(), ALARM if self.message else WHITE
         for listener in self.changed:
             listener()
 

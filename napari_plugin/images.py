@@ -78,7 +78,7 @@ def binned(pixels: NDArray[np.generic], step: int) -> NDArray[np.float32]:
         return pixels.astype(np.float32)
     rows = pixels[:ny:step].astype(np.float32)
     for i in range(1, step):
-        rows += pixels[i:ny:step]
+        rows += pixels[i:ny:step].astype(np.float32, copy=False)
     sums = rows[:, :nx:step].copy()
     for i in range(1, step):
         sums += rows[:, i:nx:step]

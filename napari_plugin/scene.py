@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 YELLOW, CYAN, VERMILLION, WHITE = "#F0E442", "#00C8FF", "#D55E00", "#FFFFFF"
+ALARM = "#FF9A5C"
+"""Of words that tell what is wrong: vermillion, but lighter, for it is read on dark grey."""
 CLASS_SIGNS = (
     ("disc", "●", "#56B4E9"),
     ("triangle_up", "▲", "#E69F00"),
@@ -66,7 +68,7 @@ STYLES = (
     Style("asked", (State.ASKED,), "disc", YELLOW, 1.0, 0.035, opacity=0.45),
     Style("accepted", (State.ACCEPTED, State.ADDED), "disc", CYAN, 1.0, 0.09),
     Style("added by hand", (State.ADDED,), "disc", CYAN, 0.16, 0.0, face=True),
-    Style("rejected", (State.REJECTED,), "x", VERMILLION, 0.34, 0.0, face=True, opacity=0.6),
+    Style("rejected", (State.REJECTED,), "x", VERMILLION, 0.34, 0.0, face=True, opacity=0.8),
     Style("unsure", (State.UNSURE,), "square", WHITE, 0.8, 0.045),
 )
 """Told apart by shape as well as by colour (Okabe and Ito's, safe for the colour-blind)."""

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
+    QDockWidget,
     QMainWindow,
     QScrollArea,
     QSizePolicy,
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 WORKSPACE_VARIABLE = "CRYOAL_WORKSPACE"
 _WIDTH_PX = 440
+_FOCUS = "".join(
+    f"{kind}:focus {{ border: 1px solid #8FB7FF }}"
+    for kind in ("QPushButton", "QToolButton", "QLineEdit", "QComboBox", "QAbstractSpinBox", "QListWidget", "QCheckBox")
+)
+_PUT_AWAY = ("layer controls", "layer list")
 
 
 class Dock(QWidget):
@@ -53,12 +59,14 @@ class Dock(QWidget):
         self._viewer = napari_viewer
         self._holding = ExitStack()
         self._shortcuts: list[QShortcut] = []
+        self._put_away: list[QDockWidget] = []
         self._scene: Scene | None = None
         self.controller: Controller | None = None
         self.review: Review | None = None
         self.start = Start()
         self.start.opened.connect(self.open)
         self.start.looked.connect(self._show_look)
+        self.setStyleSheet(_FOCUS)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.start)
         layout = QVBoxLayout(self)
@@ -95,6 +103,7 @@ class Dock(QWidget):
         self._pages.addWidget(scroll)
         self._pages.setCurrentWidget(scroll)
         self._bind()
+        self._give_room()
         self.review.begin()
 
     def leave(self) -> None:
@@ -113,6 +122,9 @@ class Dock(QWidget):
             self.controller.close()
         self.controller = self.review = None
         self._holding.close()
+        for dock in self._put_away:
+            dock.show()
+        self._put_away = []
 
     def close_down(self) -> None:
         """The window closes."""
@@ -130,6 +142,13 @@ class Dock(QWidget):
         if self.controller is None:
             self._own_scene().show_look(look.image, look.xy, look.diameter_px)
             self._viewer.reset_view()
+
+    def _give_room(self) -> None:
+        """Leave the screen to canvas and review; napari's Window menu brings back what is put away here."""
+        docks = _main_window(self).findChildren(QDockWidget)
+        self._put_away = [dock for dock in docks if dock.objectName() in _PUT_AWAY and not dock.isHidden()]
+        for dock in self._put_away:
+            dock.hide()
 
     def _bind(self) -> None:
         """Bind the keys to the window, so that they work wherever the focus is but in a text field."""

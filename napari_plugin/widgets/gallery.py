@@ -12,7 +12,7 @@ from napari_plugin.scene import CYAN, VERMILLION, WHITE, YELLOW
 
 _CROP_DIAMETERS = 1.5
 _ICON_PX = 60
-_GAP_PX = 8
+_GAP_PX = 6
 _HEIGHT_PX = 280
 _OUTSIDE_GREY = 64
 _MOST = 300

@@ -13,7 +13,7 @@ from cryoal.workspace.journal import RANDOM
 from napari_plugin.controller import Controller
 from napari_plugin.document import Document
 from napari_plugin.keys import help_rows
-from napari_plugin.scene import CLASS_SIGNS, CYAN, VERMILLION, WHITE, YELLOW
+from napari_plugin.scene import ALARM, CLASS_SIGNS, CYAN, VERMILLION, WHITE, YELLOW
 from napari_plugin.widgets.bar import Bar
 from napari_plugin.widgets.gallery import Gallery
 from napari_plugin.widgets.histogram import ScoreSlider
@@ -54,14 +54,15 @@ class Review(QWidget):
         self.rounds.published.connect(self._published)
         self.rounds.failed.connect(self._tell)
         self.message = QLabel(wordWrap=True)
-        self.message.setStyleSheet(f"color: {VERMILLION}; font-weight: bold")
+        self.message.setStyleSheet(f"color: {ALARM}; font-weight: bold")
+        self.message.hide()
         self._help = QLabel(_help_text(), wordWrap=True, visible=False)
         self._bookmark = QTimer(self, interval=_BOOKMARK_MS, singleShot=True)
         self._bookmark.timeout.connect(self._remember)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 4, 0)
         layout.setSpacing(6)
-        for part in (self._head(), self._help, self._scores_box(), self.gallery, self.rounds, self.message):
+        for part in (self._head(), self.message, self._help, self._scores_box(), self.gallery, self.rounds):
             layout.addWidget(part)
         layout.addStretch()
         controller.changed.append(self.show_state)
@@ -119,7 +120,7 @@ class Review(QWidget):
         why = _why(queried) if queried else "not in the query"
         self._where.setText(f"<b>Micrograph {number}/{len(document.keys)}</b> &nbsp; {why}")
         self.slider.note.setText(f"{len(document.picks())} picks here: judged, and p ≥ {document.threshold:.3f}")
-        self.message.setText(controller.message)
+        self._say(controller.message)
         self.rounds.threshold = document.threshold
         self.rounds.consider(document.ledger.made)
         if self._waiting and document.place.field != self._field:
@@ -133,8 +134,9 @@ class Review(QWidget):
         head = QWidget()
         self._where, self._counts = QLabel(wordWrap=True), QLabel(wordWrap=True)
         self._classes = QLabel(wordWrap=True, visible=bool(self._controller.document.project.settings.classes))
+        self._counts.setToolTip("Labels of the whole workspace; to do: proposals of the query that nobody judged.")
         self._progress = Bar()
-        self.close_button = QPushButton("Close")
+        self.close_button = QPushButton("Close", toolTip="Back to the start page; every decision is saved already.")
         self.close_button.clicked.connect(lambda _: self._leave())
         layout = QVBoxLayout(head)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -150,10 +152,10 @@ class Review(QWidget):
     def _scores_box(self) -> QGroupBox:
         """Slider and views."""
         box = QGroupBox("Scores and views")
-        self._low_pass = self._switch("low-pass (E)", self._controller.low_pass, "low_pass")
-        self._circles = self._switch("circles (Q)", self._controller.circles, "circles")
-        self._rejected = self._switch("rejected", self._controller.rejected, "rejected")
-        self._gallery_box = QCheckBox("gallery (G)")
+        self._low_pass = self._switch("low-pass (E)", "low_pass", "Smoothed, the background taken off; or as stored.")
+        self._circles = self._switch("circles (Q)", "circles", "All that is drawn on the micrograph.")
+        self._rejected = self._switch("rejected", "rejected", "The crosses on what you rejected.")
+        self._gallery_box = QCheckBox("gallery (G)", toolTip="Crops of this micrograph; Shift and Ctrl select several.")
         self._gallery_box.toggled.connect(self._show_gallery)
         row = QHBoxLayout()
         for switch in (self._low_pass, self._circles, self._rejected, self._gallery_box):
@@ -163,10 +165,10 @@ class Review(QWidget):
         layout.addLayout(row)
         return box
 
-    def _switch(self, text: str, on: bool, name: str) -> QCheckBox:
+    def _switch(self, text: str, name: str, help_text: str) -> QCheckBox:
         """A box that switches a view."""
-        box = QCheckBox(text)
-        box.setChecked(on)
+        box = QCheckBox(text, toolTip=help_text)
+        box.setChecked(getattr(self._controller, name))
         box.toggled.connect(lambda _: self._controller.toggle(name))
         return box
 
@@ -208,12 +210,17 @@ class Review(QWidget):
         self._controller.message = message
         self._controller.refresh()
 
+    def _say(self, message: str) -> None:
+        """Say what is wrong, or nothing."""
+        self.message.setText(message)
+        self.message.setVisible(bool(message))
+
     def _remember(self) -> None:
         """Keep where the expert is."""
         try:
             self._controller.document.remember()
         except UserError as error:
-            self.message.setText(str(error))
+            self._say(str(error))
 
 
 def _legend(document: Document) -> str:

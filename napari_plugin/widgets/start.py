@@ -25,7 +25,7 @@ from cryoal.errors import UserError
 from napari_plugin.jobs import Job
 from napari_plugin.new_workspace import Look, look, source_of
 from napari_plugin.sample import sample_folder
-from napari_plugin.scene import VERMILLION
+from napari_plugin.scene import ALARM
 
 _LOOK_MS = 400
 _POLARITY = {"auto": None, "dark": True, "light": False}
@@ -66,7 +66,7 @@ class Start(QWidget):
 
     def tell(self, message: str, *, is_error: bool = True) -> None:
         """Say what is wrong, or how far it is."""
-        self._message.setStyleSheet(f"color: {VERMILLION}; font-weight: bold" if is_error else "")
+        self._message.setStyleSheet(f"color: {ALARM}; font-weight: bold" if is_error else "")
         self._message.setText(message)
 
     def end(self) -> None:
@@ -89,14 +89,18 @@ class Start(QWidget):
     def _new_box(self) -> QGroupBox:
         """A new workspace."""
         box = QGroupBox("New workspace")
-        self.micrographs = QLineEdit(placeholderText="folder, glob, or micrographs.star of a RELION job")
+        self.micrographs = QLineEdit(placeholderText="folder, glob, or RELION's .star")
+        self.micrographs.setToolTip("A folder, a glob such as Micrographs/*.mrc, or micrographs.star of a RELION job.")
         self.diameter = QDoubleSpinBox(suffix=" Å", decimals=0, minimum=0, maximum=5000, value=0, singleStep=5)
         self.diameter.setSpecialValueText("judged from the micrographs")
         self.pixel_size = QDoubleSpinBox(suffix=" Å/pixel", decimals=4, minimum=0, maximum=100, value=0)
         self.pixel_size.setSpecialValueText("from the files")
         self.polarity = QComboBox()
         self.polarity.addItems(list(_POLARITY))
+        self.pixel_size.setToolTip("Only needed where neither list nor headers tell it, or tell it wrong.")
+        self.polarity.setToolTip("Darker or lighter than the ice; auto finds out.")
         self.folder = QLineEdit(placeholderText="new folder")
+        self.folder.setToolTip("Labels, rounds and picks are kept in it.")
         self.make_button = QPushButton("Make, and propose particles")
         self.make_button.clicked.connect(self._make)
         sample = QPushButton("Fill in the sample data")
