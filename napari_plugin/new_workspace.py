@@ -12,12 +12,12 @@ from cryoal.config import Config, PreprocessConfig
 from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import OptionError
 from cryoal.io.micrographs import list_micrographs, read_micrograph
-from cryoal.learner.first_look import judged_diameter
 from cryoal.picking.blobs import find_blobs
 from cryoal.preprocess.pipeline import flatten_and_normalise, scaled_shape
 from cryoal.preprocess.polarity import brightness_skew
 from cryoal.preprocess.valid import valid_mask
 from napari_plugin.images import DisplayImage, binned, display_image
+from napari_plugin.judging import Micrographs, judge_diameter
 
 _IMAGES = ("*.mrc", "*.tif", "*.tiff", "*.mrc.gz", "*.mrc.bz2")
 _RELION_PROJECT = "default_pipeline.star"
@@ -110,7 +110,8 @@ def look(
         raise OptionError(f"{first.path.name}: neither list nor header tells the pixel size; give it, Å/pixel")
     judged = ""
     if diameter_angstrom is None:
-        diameter_angstrom = judged_diameter(entries, particles_dark, config)
+        given = Micrographs(source.micrographs, str(source.root), pixel_size_angstrom, particles_dark)
+        diameter_angstrom = judge_diameter(given)
         judged = "The micrographs look like particles of that size. "
     pixels, diameter_px = read_micrograph(first.path).pixels, diameter_angstrom / first.pixel_size_angstrom
     scaled, size = _scaled(pixels, diameter_px, config.preprocess)

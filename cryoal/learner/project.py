@@ -14,7 +14,6 @@ from cryoal.data.labels import MicrographLabels
 from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
 from cryoal.errors import FileError, MicrographError, OptionError, WorkspaceError
 from cryoal.io.micrographs import list_micrographs, read_micrograph, read_shape, read_shapes
-from cryoal.learner.first_look import look
 from cryoal.learner.progress import Progress
 from cryoal.preprocess.pipeline import prepare
 from cryoal.workspace.journal import read_journal
@@ -190,6 +189,8 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     FileError, FileFormatError
         The micrographs cannot be listed.
     """
+    from cryoal.learner.first_look import look  # noqa: PLC0415  loads torch, and a project is opened without
+
     config = config or Config()
     layout = Layout(new.folder)
     if layout.settings.exists():
