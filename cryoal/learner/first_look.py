@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from cryoal.config import Config
 from cryoal.data.micrograph import MicrographEntry
@@ -14,7 +15,7 @@ from cryoal.errors import FileError, MicrographError, OptionError
 from cryoal.io.micrographs import read_micrograph
 from cryoal.learner.progress import Progress
 from cryoal.model.committee import Committee
-from cryoal.model.pretrained import pretrained_members
+from cryoal.model.pretrained import pretrained_calibration, pretrained_members
 from cryoal.model.scoring import score
 from cryoal.picking.proposals import propose
 from cryoal.preprocess.pipeline import prepare, resample
@@ -32,8 +33,8 @@ _TILE_DIAMETERS = 15.0  # of each micrograph the middle is looked at
 _LEAST_DIAMETERS = 4.0  # a micrograph less wide tells nothing about a diameter
 _LEAST_DIAMETER_PX = 16.0  # enlarged images look like large particles
 _STRONGEST = 10  # candidates a micrograph
-_DOUBTED_LOGITS = 0.1
-_USUAL_ANGSTROM, _UNUSUAL_LOGITS = 180.0, 0.05  # prior: e times larger or smaller must be worth so many logits
+_SURE, _DOUBTED = 1.9, 0.07  # log-odds: the least at the best diameter that counts, and the least loss elsewhere
+_USUAL_ANGSTROM, _UNUSUAL = 180.0, 0.07  # prior: e times larger or smaller must be worth so many log-odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class SizeCurve:
     diameter_angstrom : float64 array, shape (G,)
         Assumed, ascending.
     response : float64 array, shape (G,)
-        Mean logit of the strongest candidates, ten a micrograph.
+        Mean calibrated log-odds of the strongest candidates, ten a micrograph.
     """
 
     diameter_angstrom: NDArray[np.float64]
@@ -60,7 +61,7 @@ class SizeCurve:
         Sizes far from the usual need a little more evidence.
         """
         place = np.log(self.diameter_angstrom)
-        likely = self.response - _UNUSUAL_LOGITS * (place - math.log(_USUAL_ANGSTROM)) ** 2
+        likely = self.response - _UNUSUAL * (place - math.log(_USUAL_ANGSTROM)) ** 2
         top = int(np.argmax(likely))
         if not 0 < top < len(likely) - 1:
             return float(self.diameter_angstrom[top])
@@ -70,7 +71,7 @@ class SizeCurve:
         return float(np.exp(place[top] + shift * (place[top + 1] - place[top])))
 
     def loss(self, diameter_angstrom: float) -> float:
-        """How much smaller the response is at a diameter than at the best one, logits."""
+        """How much smaller the response is at a diameter than at the best one, log-odds."""
         given, best = np.interp(
             np.log([diameter_angstrom, self.best_angstrom]), np.log(self.diameter_angstrom), self.response
         )
@@ -186,7 +187,8 @@ def shrunk(pixels: NDArray[np.generic], pixel_size_angstrom: float, config: Conf
 def doubts(curve: SizeCurve, diameter_angstrom: float) -> bool:
     """Whether micrographs speak against a diameter, strongly enough to be said."""
     ratio = max(curve.best_angstrom / diameter_angstrom, diameter_angstrom / curve.best_angstrom)
-    return ratio > DOUBTED_RATIO and curve.loss(diameter_angstrom) > _DOUBTED_LOGITS
+    is_sure = bool(curve.response.max() >= _SURE)
+    return is_sure and ratio > DOUBTED_RATIO and curve.loss(diameter_angstrom) > _DOUBTED
 
 
 def size_curve(
@@ -197,12 +199,12 @@ def size_curve(
     tried = [one for one in ASSUMED_ANGSTROM if images and all(_fits(image, one) for image in images)]
     if len(tried) < 3 or not members:
         return None
-    committee = Committee(members, torch.device("cpu"))
+    committee, calibration = Committee(members, torch.device("cpu")), pretrained_calibration()
     response = []
     for done, diameter_angstrom in enumerate(tried):
         yield Progress("judging the diameter", done, len(tried))
         logits = [_strongest(committee, image, diameter_angstrom, config, particles_dark) for image in images]
-        response.append(float(np.mean(np.concatenate(logits))))
+        response.append(float(logit(calibration(np.array([np.mean(np.concatenate(logits))]))[0])))
     yield Progress("judging the diameter", len(tried), len(tried))
     return SizeCurve(np.array(tried), np.array(response))
 

@@ -24,7 +24,7 @@ _FIELD_TYPES: dict[str, type[Any] | tuple[type[Any], ...]] = {
     "classes": list,
     "junk": list,
 }
-DOUBTED_RATIO = 1.25
+DOUBTED_RATIO = 1.2
 """A diameter this many times larger or smaller than it looks is worth a sentence."""
 _MAX_NAMES = TrainingConfig().max_classes
 

@@ -35,13 +35,13 @@ def seen(work: object) -> FirstLook:
 
 def parabola(peak_angstrom: float) -> SizeCurve:
     """A response that falls off from one diameter in the square of the logarithm, steeper than the prior."""
-    return SizeCurve(ASSUMED, 1 - np.log(ASSUMED / peak_angstrom) ** 2)
+    return SizeCurve(ASSUMED, 2.5 - np.log(ASSUMED / peak_angstrom) ** 2)
 
 
 @pytest.mark.parametrize("peak", [140.0, 180.0, 215.0])
 def test_the_best_diameter_lies_between_the_assumed_ones(peak: float) -> None:
     best = parabola(peak).best_angstrom
-    assert best == pytest.approx(peak ** (1 / 1.05) * 180 ** (0.05 / 1.05))  # response and prior are both parabolas
+    assert best == pytest.approx(peak ** (1 / 1.07) * 180 ** (0.07 / 1.07))  # response and prior are both parabolas
     assert best == pytest.approx(peak, rel=0.02)
     assert parabola(20.0).best_angstrom == ASSUMED[0]
     assert parabola(2000.0).best_angstrom == ASSUMED[-1]
@@ -49,12 +49,12 @@ def test_the_best_diameter_lies_between_the_assumed_ones(peak: float) -> None:
 
 def test_a_diameter_is_doubted_only_where_it_is_far_off_and_costs_response() -> None:
     curve = parabola(180.0)
-    assert not doubts(curve, 180 * 1.2)
-    assert not doubts(curve, 180 / 1.2)
+    assert not doubts(curve, 180 * 1.15)
+    assert not doubts(curve, 180 / 1.15)
     assert doubts(curve, 180 * 1.6)
     assert doubts(curve, 180 / 1.6)
-    flat = SizeCurve(ASSUMED, curve.response / 10)
-    assert not doubts(flat, 180 * 1.6)
+    assert not doubts(SizeCurve(ASSUMED, 2.25 + curve.response / 10), 180 * 1.6)  # flat
+    assert not doubts(SizeCurve(ASSUMED, curve.response - 1), 180 * 1.6)  # nothing looks like a particle
 
 
 def test_the_doubt_is_a_sentence_that_ends_when_the_diameter_is_mended() -> None:
