@@ -88,11 +88,12 @@ def _announce(job: "ExternalJob") -> None:
     from cryoal import __version__
     from cryoal.cli import console
 
-    console.say(f"cryoal {__version__} in {job.folder}, {job.workers} threads")
+    console.say(f"cryoal {__version__} in {job.folder}, {console.listed({'thread': job.workers})}")
     console.say(f"micrographs: {job.micrographs}")
     learn = ", ".join(str(path) for path in job.labels) or "none"
     console.say(f"labels: {learn}{' (complete micrographs)' if job.complete else ''}")
-    console.say(f"committee: {job.workspace or 'none yet'}")
+    untold = "to be trained on the labels" if job.labels else "the one that ships with cryoal"
+    console.say(f"committee: {job.workspace or untold}")
 
 
 def _sum_up(done: "ExternalDone") -> None:
