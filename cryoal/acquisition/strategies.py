@@ -58,6 +58,8 @@ class Strategy:
     pointwise : bool
         Whether a candidate's score is the same whichever others are there. Where it is not, all that are compared must
         be in memory together: of more than 2,000 micrographs, those of 2,000 drawn at random.
+    uses_embedding : bool
+        Whether scores or choice depend on embeddings, which are much of what there is to read.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Strategy:
     includes_empty: bool = False
     min_members: int = 1
     pointwise: bool = False
+    uses_embedding: bool = True
 
 
 def get_strategy(name: str) -> Strategy:
@@ -98,12 +101,13 @@ def strategy_names() -> list[str]:
 
 
 _pointwise = partial(Strategy, pointwise=True)
+_by_probability = partial(_pointwise, uses_embedding=False)
 
 _TABLE = (
-    _pointwise(
+    _by_probability(
         "random", score.score_constant, choose.select_random, "Uniformly at random", "baseline", exploration=1.0
     ),
-    _pointwise(
+    _by_probability(
         "foreground-random",
         score.score_foreground,
         choose.select_foreground_random,
@@ -113,7 +117,7 @@ _TABLE = (
         aggregation=Aggregation.MAX,
         includes_empty=True,
     ),
-    _pointwise(
+    _by_probability(
         "score",
         score.score_foreground,
         choose.select_top,
@@ -129,7 +133,7 @@ _TABLE = (
         "Settles 2009",
         "H[p̄] = −Σ_c p̄_c ln p̄_c",
     ),
-    _pointwise(
+    _by_probability(
         "entropy-top",
         score.score_entropy,
         choose.select_top,
@@ -189,7 +193,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    _pointwise(
+    _by_probability(
         "bald-top",
         score.score_bald,
         choose.select_top,
@@ -232,7 +236,7 @@ _TABLE = (
         "Ash et al. 2020",
         "Σ_c p̄_c ‖p̄ − e_c‖ ‖[h, 1]‖",
     ),
-    _pointwise(
+    _by_probability(
         "batchbald",
         score.score_bald,
         choose.select_batch_bald,
@@ -241,7 +245,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    _pointwise(
+    _by_probability(
         "power-bald",
         score.score_bald,
         choose.stochastic_selector(Noise.POWER),
@@ -250,7 +254,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    _pointwise(
+    _by_probability(
         "softmax-bald",
         score.score_bald,
         choose.stochastic_selector(Noise.SOFTMAX, beta=20.0),
@@ -259,7 +263,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    _pointwise(
+    _by_probability(
         "softrank-bald",
         score.score_bald,
         choose.stochastic_selector(Noise.SOFTRANK),
@@ -268,7 +272,7 @@ _TABLE = (
         "H[p̄] − (1/K) Σ_k H[p_k]",
         min_members=2,
     ),
-    _pointwise(
+    _by_probability(
         "power-entropy",
         score.score_entropy,
         choose.stratified_selector(choose.stochastic_selector(Noise.POWER)),

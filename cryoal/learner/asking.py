@@ -199,7 +199,7 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
     is_cold = newest is None or (
         not read_info(newest).is_pretrained and needs_cold_start(project.labels(), project.config.query)
     )
-    scored = None if newest is None or is_cold else _scored_pool(project, newest)
+    scored = None if newest is None or is_cold else _scored_pool(project, newest, strategy)
     pool: Candidates
     if scored is not None and not scored.is_empty:
         pool, by_default = scored, project.config.query.strategy
@@ -225,15 +225,16 @@ def _even(source: _Source) -> Strategy:
     return replace(source.strategy, selector=class_selector(source.strategy.selector))
 
 
-def _scored_pool(project: Project, newest: RoundLayout) -> RoundPool:
-    """The candidates of a round on the micrographs that are usable."""
+def _scored_pool(project: Project, newest: RoundLayout, strategy: str | None) -> RoundPool:
+    """The candidates of a round on the micrographs that are usable, with what the strategy looks at."""
     done = scored_keys(newest)
     scored = [entry.key for entry in project.usable() if entry.key in done]
     if not scored:
         raise WorkspaceError(
             f"{project.layout.root}: round {newest.number} has not scored any micrograph; run cryoal score"
         )
-    return RoundPool(newest, scored)
+    embedding = get_strategy(strategy or project.config.query.strategy).uses_embedding
+    return RoundPool(newest, scored, embedding=embedding)
 
 
 def _check_names(strategy: str | None, aggregation: str | None) -> None:

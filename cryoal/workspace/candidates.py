@@ -142,8 +142,10 @@ def read_candidates(layout: RoundLayout, key: str, *, embedding: bool = True) ->
     return _scored(layout.candidates(key), _table(layout, key, embedding))
 
 
-def read_pool(layout: RoundLayout, keys: Sequence[str]) -> CandidatePool:
+def read_pool(layout: RoundLayout, keys: Sequence[str], *, embedding: bool = True) -> CandidatePool:
     """The candidates of some micrographs as one pool of all classes that the round tells apart.
+
+    The embedding is of width 0 where it is not wanted.
 
     Raises
     ------
@@ -152,7 +154,7 @@ def read_pool(layout: RoundLayout, keys: Sequence[str]) -> CandidatePool:
     """
     if not keys:
         return empty_pool()
-    tables = [_table(layout, key) for key in keys]
+    tables = [_table(layout, key, embedding) for key in keys]
     for key, table in zip(keys, tables, strict=True):
         if table.schema != tables[0].schema:
             raise _broken(layout.candidates(key), f"its columns are not those of {keys[0]}")
@@ -175,10 +177,13 @@ class RoundPool:
     layout : RoundLayout
     keys : sequence of str
         Micrographs that are scored.
+    embedding : bool
+        Whether embeddings are wanted.
     """
 
-    def __init__(self, layout: RoundLayout, keys: Sequence[str]) -> None:
+    def __init__(self, layout: RoundLayout, keys: Sequence[str], *, embedding: bool = True) -> None:
         self._layout = layout
+        self._embedding = embedding
         self.micrographs = tuple(keys)
 
     @cached_property
@@ -199,7 +204,7 @@ class RoundPool:
 
     def on(self, micrographs: Sequence[int]) -> "RoundPool":
         """The candidates of some micrographs, given by their places in `micrographs`."""
-        return RoundPool(self._layout, [self.micrographs[i] for i in micrographs])
+        return RoundPool(self._layout, [self.micrographs[i] for i in micrographs], embedding=self._embedding)
 
     def parts(self) -> Iterator[CandidatePool]:
         """Pools of a few hundred micrographs each, at least one; some are read ahead, the others' memory is free.
@@ -211,7 +216,11 @@ class RoundPool:
         """
         starts = range(0, max(len(self.micrographs), 1), _MICROGRAPHS_AT_A_TIME)
         some = [self.micrographs[start : start + _MICROGRAPHS_AT_A_TIME] for start in starts]
-        yield from in_threads(lambda keys: read_pool(self._layout, keys), some, _READERS, ahead=_READERS)
+
+        def read(keys: Sequence[str]) -> CandidatePool:
+            return read_pool(self._layout, keys, embedding=self._embedding)
+
+        yield from in_threads(read, some, _READERS, ahead=_READERS)
 
 
 def empty_pool(micrographs: Sequence[str] = (), members: int = 0, width: int = 0) -> CandidatePool:

@@ -120,6 +120,12 @@ def test_a_strategy_of_another_package_sees_all_candidates_at_once_unless_it_say
     assert sum(sizes[1:]) == 600
 
 
+@pytest.mark.parametrize("name", [name for name, one in STRATEGIES.items() if not one.uses_embedding])
+def test_what_does_not_use_the_embedding_does_without(name: str) -> None:
+    pool = make_pool(JUNKY)
+    assert asked(replace(pool, embedding=pool.embedding[:, :0]), STRATEGIES[name]) == asked(pool, STRATEGIES[name])
+
+
 def naive(pool: CandidatePool, fields: Sequence[Field]) -> list[int]:
     found = []
     for m, (x, y) in zip(pool.micrograph, pool.xy.astype(np.float64), strict=True):

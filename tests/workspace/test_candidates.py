@@ -120,6 +120,9 @@ def test_the_embedding_may_be_left_out(tmp_path: Path) -> None:
     assert read.embedding.shape == (5, 0)
     np.testing.assert_array_equal(read.xy, written.xy)
     np.testing.assert_array_equal(read.class_number, written.class_number)
+    (part,) = RoundPool(layout, ["a"], embedding=False).on([0]).parts()
+    assert part.embedding.shape == (5, 0)
+    np.testing.assert_array_equal(part.probability, read_pool(layout, ["a"]).probability)
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk", b"PAR1" * 20])
