@@ -30,9 +30,10 @@ from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.project import NewWorkspace, create
 from cryoal.learner.scoring import Scorer
-from cryoal.learner.training import count_labels, train
+from cryoal.learner.training import train
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
 from cryoal.workspace.journal import RANDOM, CompleteField, Decision, Label, append_decisions
+from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.rounds import newest_round
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -74,11 +74,18 @@ class TrainingConfig:
         Bounds of the number of optimiser steps; between them it grows with the known area.
     diameters2_per_step : float
         Known area, in square diameters, that earns one step.
+    min_fine_steps, fine_diameters2_per_step
+        The same where training starts from the shipped weights.
     batch, crop_diameters
         Patches a step, and their side.
+    fine_batch : int
+        In place of the former where training starts from the shipped weights.
     learning_rate, weight_decay : float
     fine_learning_rate : float
-        In place of the former where training starts from the shipped weights.
+        In place of the former where training starts from the shipped weights: with many labels, with few a part of it.
+    label_weight : float
+        Where training starts from the shipped weights, what a labelled pixel weighs against one about which nothing is
+        known, whose score is held to what it was.
     target_sigma_diameters : float
         Width of the Gaussian drawn at each particle.
     particle_weight : float
@@ -93,6 +100,9 @@ class TrainingConfig:
         A class with fewer labels is not told apart; more different numbers are those of a 2D classification.
     junk_clearance_diameters : float
         Background this near to labelled junk is not taken for plain.
+    min_imported_particles : int
+        With fewer, where training starts from the shipped weights, unlabelled pixels are held like all others of which
+        nothing is known, and not taken for a mixture of particles and background.
     particles_per_diameter2 : float
         Particles expected in a square diameter where positives only were imported; more if more are marked.
     """
@@ -101,12 +111,16 @@ class TrainingConfig:
     committee: str = "ensemble"
     max_micrographs: int = 100
     min_steps: int = 100
+    min_fine_steps: int = 60
     max_steps: int = 1000
     diameters2_per_step: float = 3.0
+    fine_diameters2_per_step: float = 6.0
     batch: int = 8
+    fine_batch: int = 4
     crop_diameters: float = 4.0
     learning_rate: float = 3e-3
     fine_learning_rate: float = 2e-3
+    label_weight: float = 10.0
     weight_decay: float = 1e-2
     target_sigma_diameters: float = 0.1
     particle_weight: float = 2.0
@@ -120,7 +134,8 @@ class TrainingConfig:
     junk_clearance_diameters: float = 1.0
     particles_per_diameter2: float = 0.4
     start: str = "pretrained"
-    start_diameters2: float = 500.0
+    start_diameters2: float = 150.0
+    min_imported_particles: int = 50
 
     def __post_init__(self) -> None:
         if self.members < 1:

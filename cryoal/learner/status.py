@@ -13,7 +13,7 @@ from cryoal.learner.queries import asks_fields, cold_start_query
 from cryoal.workspace.candidates import scored_keys
 from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.layout import RoundLayout
-from cryoal.workspace.rounds import found_picks, published_rounds, read_info
+from cryoal.workspace.rounds import PRETRAINED, found_picks, published_rounds, read_info
 from cryoal.workspace.set_aside import read_set_aside
 
 
@@ -93,7 +93,7 @@ def advice(project: Project) -> str:
     rounds = published_rounds(project.layout)
     if not rounds and not labels["particle"]:
         return _ask_for_particles(project)
-    if labels["particle"] and not is_learnt(project, labels):
+    if can_learn(project, labels) and not is_learnt(project, labels):
         return f"teach the committee the new labels, cryoal train {root}"
     newest, usable = rounds[-1], project.usable()
     missing = len({entry.key for entry in usable} - scored_keys(newest))
@@ -104,6 +104,12 @@ def advice(project: Project) -> str:
     if newest.query.exists():
         return f"{_answer(project, newest.query)}; or be content: cryoal pick {root}"
     return f"ask what to label, cryoal query {root}; or be content: cryoal pick {root}"
+
+
+def can_learn(project: Project, labels: Mapping[str, int]) -> bool:
+    """Whether so many labels of each kind are enough: background alone is where training starts from weights."""
+    background = sum(labels[kind] for kind in ("rejected", "complete fields", "complete micrographs"))
+    return bool(labels["particle"] or (background and project.config.training.start == PRETRAINED))
 
 
 def is_learnt(project: Project, labels: Mapping[str, int]) -> bool:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,15 +23,17 @@ from cryoal.learner.folds import fold_maps
 from cryoal.learner.held_out import judge_held_out
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
+from cryoal.learner.status import can_learn
 from cryoal.model.calibration import choose_calibration
 from cryoal.model.checkpoint import save_members
 from cryoal.model.class_labels import class_labels
 from cryoal.model.committee import Member
 from cryoal.model.devices import device_named
-from cryoal.model.label_maps import label_maps
+from cryoal.model.label_maps import LabelMaps, label_maps
 from cryoal.model.patches import TrainingImage
 from cryoal.model.pretrained import pretrained_calibration, pretrained_members
-from cryoal.model.training import MemberTask, TrainedMember, number_of_steps, share_of_start, train_members
+from cryoal.model.schedule import fine_learning_rate, number_of_steps, share_of_start
+from cryoal.model.training import MemberTask, TrainedMember, train_members
 from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import PRETRAINED, SCRATCH, RoundInfo, next_round, published_rounds
@@ -80,7 +82,7 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
     on = device_named(device)
     labels = project.labels()
     counts = count_labels(labels)
-    if not counts["particle"]:
+    if not can_learn(project, counts) or not (counts["particle"] or _shipped(project)):
         raise LabelError(f"{project.layout.root}: no particle is labelled yet; run cryoal label, or label in napari")
     classes, classes_note = classes_of(labels, project.settings, project.config.training)
     with writer_lock(project.layout.rounds_lock, "cryoal train"):
@@ -145,8 +147,17 @@ def _training_images(
         raise LabelError(f"{project.layout.root}: none of the labelled micrographs can be read; see cryoal status")
     wanted = config.training.members if config.training.committee == "ensemble" else _DROPOUT_FOLDS
     leave_out, folds = fold_maps(scaled, used, maps, max(wanted, 2), np.random.default_rng(seed))
+    maps = _unlabelled_or_held(project, maps)
     images = [TrainingImage.build(*parts) for parts in zip(scaled, maps, leave_out, classed, strict=True)]
     return images, folds, [one.random_fields for one in used]
+
+
+def _unlabelled_or_held(project: Project, maps: list[LabelMaps]) -> list[LabelMaps]:
+    """With few imported particles the shipped committee knows more of the rest than the risk of unlabelled pixels."""
+    marked = sum(len(one.particles) for one in maps if one.unlabelled.any())
+    if not 0 < marked < project.config.training.min_imported_particles or not _shipped(project):
+        return maps
+    return [replace(one, unlabelled=np.zeros_like(one.unlabelled)) for one in maps]
 
 
 def _learnt_from(project: Project, labels: Mapping[str, MicrographLabels], seed: int) -> list[MicrographEntry]:
@@ -165,11 +176,12 @@ def _tasks(
     members = config.members if config.committee == "ensemble" else 1
     diameters2 = project.config.preprocess.pixels_per_diameter**2
     known = sum(int(image.used(None).sum()) for image in images) / diameters2
-    steps = number_of_steps(known, config)
     prior = _unlabelled_prior(images, diameters2, config)
     seeds = np.random.SeedSequence(seed).generate_state(members)
-    shipped = pretrained_members(project.config.network) if config.start == "pretrained" else []
+    shipped = _shipped(project)
+    steps = number_of_steps(known, config, fine=bool(shipped))
     share = share_of_start(known, config)
+    rate = fine_learning_rate(share, config) if shipped else config.learning_rate
     return [
         MemberTask(
             images,
@@ -179,10 +191,17 @@ def _tasks(
             prior,
             shipped[member % len(shipped)] if shipped else None,
             share,
+            rate,
             classes,
+            number_of_steps(known, config),
         )
         for member in range(members)
     ]
+
+
+def _shipped(project: Project) -> list[Member]:
+    """The members to start from; none where training starts from nothing."""
+    return pretrained_members(project.config.network) if project.config.training.start == "pretrained" else []
 
 
 def _unlabelled_prior(images: Sequence[TrainingImage], diameters2: int, config: TrainingConfig) -> float:

@@ -12,7 +12,7 @@ from cryoal.learner.picks import Picked, check_wish, export, export_options, pic
 from cryoal.learner.progress import Progress, last_value
 from cryoal.learner.project import NewWorkspace
 from cryoal.learner.scoring import ScoreOptions, score
-from cryoal.learner.status import is_learnt
+from cryoal.learner.status import can_learn, is_learnt
 from cryoal.learner.training import train
 from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.settings import Settings
@@ -78,7 +78,7 @@ def run_job(job: Job, config: Config) -> Iterator[Progress | JobDone]:
     if job.labels is not None:
         import_labels(project, job.labels)
     counts = count_labels(project.labels())
-    if counts["particle"] and not is_learnt(project, counts):
+    if can_learn(project, counts) and not is_learnt(project, counts):
         yield from last_value(train(project, job.workspace.seed, job.device))
     yield from last_value(score(project, ScoreOptions(device=job.device)))
     picked = yield from last_value(pick(project, job.threshold, job.precision))

@@ -14,6 +14,8 @@ FloatArray = NDArray[np.float64]
 
 MIN_LABELS_PER_CLASS = 10
 _FOLDS = 5
+_GIVEN = "given"
+_Fit = Callable[[FloatArray, FloatArray], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Calibration:
 def choose_calibration(
     logits: ArrayLike, y: ArrayLike, groups: ArrayLike, otherwise: Calibration | None = None
 ) -> Calibration:
-    """Choose no calibration, a temperature or Platt scaling by the likelihood of left-out groups.
+    """Choose no calibration, a temperature, Platt scaling or a given one by the likelihood of left-out groups.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def choose_calibration(
     groups : array, shape (N,)
         Micrograph of each label: labels of one micrograph are never on both sides of a fold.
     otherwise : Calibration, optional
-        To be used where labels are too few; by default the identity.
+        To be used where labels are too few, and one to choose from where there are enough; by default the identity.
 
     Returns
     -------
@@ -106,11 +108,13 @@ def choose_calibration(
     if np.unique(group).size < 2:
         return _without_labels(otherwise, "not calibrated: labels of one micrograph only", counts)
     z, label = checked_labels(z, label)
-    losses = {method: _left_out_nll(fit, z, label, group) for method, fit in _METHODS.items()}
+    fits = _METHODS if otherwise is None else {**_METHODS, _GIVEN: _as_given(otherwise)}
+    losses = {method: _left_out_nll(fit, z, label, group) for method, fit in fits.items()}
     method = min(losses, key=losses.__getitem__)
-    slope, intercept = _METHODS[method](z, label)
+    slope, intercept = fits[method](z, label)
     note = "left-out negative log likelihood: " + ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
-    return Calibration(method, slope, intercept, note, *counts)
+    named = otherwise.method if otherwise is not None and method == _GIVEN else method
+    return Calibration(named, slope, intercept, note, *counts)
 
 
 def _without_labels(otherwise: Calibration | None, reason: str, counts: tuple[int, int]) -> Calibration:
@@ -128,7 +132,12 @@ def _temperature(z: FloatArray, label: FloatArray) -> tuple[float, float]:
     return 1.0 / fit_temperature_binary(z, label).temperature, 0.0
 
 
-_METHODS: dict[str, Callable[[FloatArray, FloatArray], tuple[float, float]]] = {
+def _as_given(given: Calibration) -> _Fit:
+    """The fit that is no fit."""
+    return lambda *_: (given.slope, given.intercept)
+
+
+_METHODS: dict[str, _Fit] = {
     "identity": _identity,
     "temperature": _temperature,
     "platt": fit_platt,
@@ -136,7 +145,7 @@ _METHODS: dict[str, Callable[[FloatArray, FloatArray], tuple[float, float]]] = {
 
 
 def _left_out_nll(
-    fit: Callable[[FloatArray, FloatArray], tuple[float, float]],
+    fit: _Fit,
     z: FloatArray,
     label: FloatArray,
     group: NDArray[np.generic],

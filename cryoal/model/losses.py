@@ -54,6 +54,31 @@ def non_negative_risk(logits: Tensor, batch: Batch, particle_weight: float, prio
     return prior * particle_weight * called_particle + rest
 
 
+def held_loss(learnt: Tensor, logits: Tensor, before: Tensor, batch: Batch, label_weight: float) -> Tensor:
+    """Loss of what is learnt, and of changing the scores where the labels say nothing: a mean over all pixels.
+
+    Without it a handful of labels, all rejected say, would change the scores everywhere.
+
+    Parameters
+    ----------
+    learnt : Tensor, shape ()
+        Mean loss over the pixels that are known or unlabelled.
+    logits, before : Tensor, shape (B, 1, side, side)
+        Scores now, and those of the network that training started from.
+    batch : Batch
+    label_weight : float
+        What a known or unlabelled pixel weighs against any other.
+
+    References
+    ----------
+    Li & Hoiem 2016, Learning without forgetting.
+    """
+    said = batch.known + batch.unlabelled
+    held = functional.binary_cross_entropy_with_logits(logits, torch.sigmoid(before), reduction="none")
+    weight_of_said = label_weight * said.sum()
+    return (weight_of_said * learnt + (held * (1 - said)).sum()) / (weight_of_said + (1 - said).sum())
+
+
 def class_loss(logits: Tensor, place: Tensor, classes: Classes) -> Tensor:
     """Cross-entropy of the particle classes plus that of the kinds of background, where they are known.
 

@@ -6,23 +6,25 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Module, Parameter
 
 from cryoal.config import NetworkConfig, TrainingConfig
 from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.errors import DeviceError, Interrupted
 from cryoal.model.committee import Member
-from cryoal.model.losses import class_loss, picker_loss
+from cryoal.model.losses import class_loss, held_loss, picker_loss
 from cryoal.model.network import PickerNetwork
-from cryoal.model.patches import PatchSampler, TrainingImage
+from cryoal.model.patches import Batch, PatchSampler, TrainingImage
 
 _WARM_UP_SHARE = 0.15
 _REPORT_EVERY = 10
 _FAILED = -1
+_CLASSES = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,12 @@ class MemberTask:
         Whose weights to start from; drawn from the seed where there is none.
     start_share : float
         Share of the starting weights in the mean that is taken of them and the trained ones at the end.
+    learning_rate : float, optional
+        By default `TrainingConfig.learning_rate`.
     classes : Classes
         What it learns to tell apart; the images carry class labels if any.
+    class_steps : int
+        Steps of the branch for classes, after the others.
     """
 
     images: Sequence[TrainingImage]
@@ -85,17 +91,14 @@ class MemberTask:
     unlabelled_prior: float = 0.0
     start: Member | None = None
     start_share: float = 0.0
+    learning_rate: float | None = None
     classes: Classes = NO_CLASSES
+    class_steps: int = 0
 
-
-def number_of_steps(known_diameters2: float, config: TrainingConfig) -> int:
-    """Steps that a known area, in square particle diameters, is worth."""
-    return int(np.clip(round(known_diameters2 / config.diameters2_per_step), config.min_steps, config.max_steps))
-
-
-def share_of_start(known_diameters2: float, config: TrainingConfig) -> float:
-    """Share of the starting weights in the final mean: one half without labels, none with a great many."""
-    return 0.5 * config.start_diameters2 / (config.start_diameters2 + known_diameters2)
+    @property
+    def all_steps(self) -> int:
+        """Those of the classes included."""
+        return self.steps + (self.class_steps if self.classes else 0)
 
 
 def train_members(
@@ -127,7 +130,7 @@ def train_members(
                 for index, task in enumerate(tasks)
             ]
             futures = [pool.submit(run.train, net) for run, net in zip(runs, networks, strict=True)]
-            done, total = [0] * len(tasks), sum(task.steps for task in tasks)
+            done, total = [0] * len(tasks), sum(task.all_steps for task in tasks)
             while sum(done) < total:
                 index, steps, loss = reports.get()
                 if steps == _FAILED:
@@ -159,6 +162,28 @@ def _new_network(config: NetworkConfig, task: MemberTask) -> PickerNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class _Update:
+    """One step of AdamW at a learning rate that rises and falls."""
+
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+
+    @classmethod
+    def of(cls, parameters: list[Parameter], rate: float, steps: int, config: TrainingConfig) -> "_Update":
+        """For so many steps."""
+        optimiser = torch.optim.AdamW(parameters, rate, weight_decay=config.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=_WARM_UP_SHARE)
+        return cls(optimiser, schedule)
+
+    def __call__(self, loss: Tensor) -> None:
+        """Go down the gradient of a loss."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.schedule.step()
+
+
+@dataclass(frozen=True, slots=True)
 class _MemberRun:
     """The training of one member, in a thread of its own."""
 
@@ -177,7 +202,7 @@ class _MemberRun:
         done = _FAILED
         try:
             trained = self._train(network)
-            done = self.task.steps
+            done = self.task.all_steps
         except torch.OutOfMemoryError as error:
             raise DeviceError(f"{self.device}: too little memory to train; free some or use --device cpu") from error
         finally:
@@ -185,38 +210,67 @@ class _MemberRun:
         return trained
 
     def _train(self, network: PickerNetwork) -> TrainedMember:
-        config, steps = self.config, self.task.steps
-        rng = np.random.default_rng(self.task.seed)
-        sampler = PatchSampler(self.task.images, self.task.held_out, self.pixels_per_diameter, config)
         network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        rate = config.learning_rate if self.task.start is None else config.fine_learning_rate
-        optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=config.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=_WARM_UP_SHARE)
-        batch_density = 0.0
-        for step in range(1, steps + 1):
-            if self.stop.is_set():
-                raise Interrupted("training was stopped")
-            batch = sampler.draw(rng).to(self.device)
-            masks = self._dropout(network, rng)
-            logits, _ = network(batch.image, masks)
-            loss = picker_loss(logits, batch, config.particle_weight, self.task.unlabelled_prior)
-            if batch.place is not None:
-                loss = loss + class_loss(network.class_logits(batch.image, masks), batch.place, self.task.classes)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            batch_density += (batch.target_density - batch_density) / step
-            if step % _REPORT_EVERY == 0:
-                self.reports.put((self.index, step, float(loss.detach())))
-        shift = _prior_shift(batch_density, sampler.target_density, config.particle_weight)
+        shift = self._train_detection(network)
+        if network.class_branch is not None:
+            self._train_classes(network, network.class_branch)
         return _mixed(TrainedMember(network.cpu().eval(), shift), self.task.start, self.task.start_share)
 
-    def _dropout(self, network: PickerNetwork, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _train_detection(self, network: PickerNetwork) -> float:
+        """Train what tells particles from background; the prior shift of its scores."""
+        task, config = self.task, self.config
+        if task.start is not None:
+            config = replace(config, batch=config.fine_batch)
+        rng = np.random.default_rng(task.seed)
+        sampler = PatchSampler(task.images, task.held_out, self.pixels_per_diameter, config)
+        start = None if task.start is None else task.start.network.for_scoring().to(self.device)
+        detection = [value for name, value in network.named_parameters() if not name.startswith("class_branch.")]
+        update = _Update.of(detection, task.learning_rate or config.learning_rate, task.steps, config)
+        batch_density = 0.0
+        for step in range(1, task.steps + 1):
+            batch = self._drawn(sampler, rng)
+            logits, _ = network(batch.image, self._dropout(network, rng, config.batch))
+            loss = picker_loss(logits, batch, config.particle_weight, task.unlabelled_prior)
+            if start is not None:
+                with torch.no_grad():
+                    before, _ = start(batch.image)
+                loss = held_loss(loss, logits, before, batch, config.label_weight)
+            update(loss)
+            batch_density += (batch.target_density - batch_density) / step
+            self._report(step, loss)
+        if task.start is not None and not batch_density:
+            return task.start.prior_shift_logit
+        return _prior_shift(batch_density, sampler.target_density, config.particle_weight)
+
+    def _train_classes(self, network: PickerNetwork, branch: Module) -> None:
+        """Train the branch for classes, which starts from nothing."""
+        task, config = self.task, self.config
+        rng = np.random.default_rng([task.seed, _CLASSES])
+        sampler = PatchSampler(task.images, task.held_out, self.pixels_per_diameter, config)
+        update = _Update.of(list(branch.parameters()), config.learning_rate, task.class_steps, config)
+        for step in range(1, task.class_steps + 1):
+            batch = self._drawn(sampler, rng)
+            logits = network.class_logits(batch.image, self._dropout(network, rng, config.batch))
+            if batch.place is not None:
+                loss = class_loss(logits, batch.place, task.classes)
+                update(loss)
+                self._report(task.steps + step, loss)
+
+    def _drawn(self, sampler: PatchSampler, rng: np.random.Generator) -> Batch:
+        """The next batch, unless training is to stop."""
+        if self.stop.is_set():
+            raise Interrupted("training was stopped")
+        return sampler.draw(rng).to(self.device)
+
+    def _report(self, step: int, loss: Tensor) -> None:
+        if step % _REPORT_EVERY == 0:
+            self.reports.put((self.index, step, float(loss.detach())))
+
+    def _dropout(self, network: PickerNetwork, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
         """A mask for each patch."""
         share = network.config.dropout
         first, second = (
-            torch.from_numpy((rng.random((self.config.batch, n, 1, 1)) >= share).astype(np.float32) / (1 - share))
+            torch.from_numpy((rng.random((batch, n, 1, 1)) >= share).astype(np.float32) / (1 - share))
             for n in network.dropout_channels
         )
         return first.to(self.device), second.to(self.device)

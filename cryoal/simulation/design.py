@@ -127,7 +127,9 @@ def _twice_the_steps(config: Config) -> Config:
     longer = replace(
         training,
         min_steps=2 * training.min_steps,
+        min_fine_steps=2 * training.min_fine_steps,
         max_steps=2 * training.max_steps,
         diameters2_per_step=training.diameters2_per_step / 2,
+        fine_diameters2_per_step=training.fine_diameters2_per_step / 2,
     )
     return replace(config, training=longer)

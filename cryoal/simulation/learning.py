@@ -60,7 +60,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _CachedProject(Project):
+class CachedProject(Project):
     """A workspace whose micrographs were scaled before."""
 
     scaled: Path
@@ -104,7 +104,7 @@ def run(task: Task, workspace: Path) -> Iterator[Step]:
     experiment, (pool, _) = task.experiment, task.split
     write_micrographs(layout, pool, workspace)
     write_settings(layout, experiment.settings)
-    project = _CachedProject(layout, experiment.settings, pool, task.config, scaled=experiment.scaled)
+    project = CachedProject(layout, experiment.settings, pool, task.config, scaled=experiment.scaled)
     yield from _full(project, task) if task.strategy in (FULL, FULL_TWICE) else _rounds(project, task)
 
 
@@ -119,27 +119,27 @@ def _full(project: Project, task: Task) -> Iterator[Step]:
     append_decisions(project.layout.labels, decisions)
     particles = sum(len(truth[entry.key]) for entry in project.entries)
     seconds = task.experiment.expert.add_seconds * particles
-    _exhaust(train(project, task.seed, "cpu"))
-    yield _judged(project, task, 0, seconds, particles, particles)
+    exhaust(train(project, task.seed, "cpu"))
+    yield judge(project, task, 0, seconds, particles, particles)
 
 
 def _rounds(project: Project, task: Task) -> Iterator[Step]:
     """Query, answer, train, again and again; the first query is the cold start's."""
     rng = np.random.default_rng([task.seed, 3])
     seconds, labels = 0.0, 0
-    step: Step | None = None  # without a particle nothing can be learnt, but the expert's time has passed
+    step: Step | None = None  # without a particle nothing can be learnt from nothing, but the expert's time has passed
     if task.config.training.start == "pretrained":
-        _exhaust(score(project))
-        yield (step := _judged(project, task, 0, seconds, labels, 0))
+        exhaust(score(project))
+        yield (step := judge(project, task, 0, seconds, labels, 0))
     for query in range(1, task.experiment.rounds + 1):
         decisions, spent, judged = _answers(project, task, _first_strategy(project, task), rng)
         append_decisions(project.layout.labels, decisions)
         seconds, labels = seconds + spent, labels + judged
         known = count_labels(project.labels())
-        if known["particle"]:
-            _exhaust(train(project, task.seed, "cpu"))
-            _exhaust(score(project))
-            step = _judged(project, task, query, seconds, labels, known["particle"])
+        if known["particle"] or task.config.training.start == "pretrained":
+            exhaust(train(project, task.seed, "cpu"))
+            exhaust(score(project))
+            step = judge(project, task, query, seconds, labels, known["particle"])
         elif step is None:
             continue
         yield (step := replace(step, queries=query, seconds=round(seconds, 1), labels=labels))
@@ -155,7 +155,7 @@ def _answers(
 ) -> tuple[list[Decision], float, int]:
     """Ask, and let the expert answer: decisions, seconds, labels."""
     _, asked = ask_fields(project, strategy, task.experiment.fields, task.seed)
-    threshold = _shown_from(project)
+    threshold = shown_from(project)
     decisions: list[Decision] = []
     seconds, labels = 0.0, 0
     for one in asked:
@@ -167,7 +167,7 @@ def _answers(
     return decisions, seconds, labels
 
 
-def _shown_from(project: Project) -> float:
+def shown_from(project: Project) -> float:
     """Lowest probability of the proposals that the window shows at first."""
     rounds = published_rounds(project.layout)
     if not rounds:
@@ -177,7 +177,7 @@ def _shown_from(project: Project) -> float:
     return float(threshold_for_expected_f1(probability)) if probability.size else 1.0
 
 
-def _judged(project: Project, task: Task, queries: int, seconds: float, labels: int, particles: int) -> Step:
+def judge(project: Project, task: Task, queries: int, seconds: float, labels: int, particles: int) -> Step:
     """Judge the newest committee on the test micrographs."""
     scorer = Scorer.load(newest_round(project.layout), project.config, torch.device("cpu"))
     probability, correct, n_truth = [], [], 0
@@ -205,7 +205,7 @@ def _judged(project: Project, task: Task, queries: int, seconds: float, labels: 
     )
 
 
-def _exhaust(work: Iterator[object]) -> None:
+def exhaust(work: Iterator[object]) -> None:
     """Do work whose progress nobody watches."""
     for _ in work:
         pass

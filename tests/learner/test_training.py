@@ -2,25 +2,32 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cryoal.config import Config, TrainingConfig
-from cryoal.data.labels import Field
+from cryoal.data.labels import Field, MicrographLabels
 from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.errors import LabelError
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.project import Project
-from cryoal.learner.training import RoundTrained, _unlabelled_prior, train
+from cryoal.learner.training import RoundTrained, _unlabelled_or_held, _unlabelled_prior, train
+from cryoal.model.checkpoint import load_members
+from cryoal.model.committee import Committee
 from cryoal.model.label_maps import label_maps
 from cryoal.model.patches import TrainingImage
+from cryoal.model.pretrained import pretrained_members
+from cryoal.model.scoring import score
 from cryoal.workspace.labelling import count_labels
 from cryoal.workspace.rounds import newest_round, published_rounds
 from tests.learner.workspaces import CONFIG, label, new_workspace, result_of, say
 
 KEY = "Micrographs/a_01"
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -66,11 +73,56 @@ def test_labels_of_every_kind_can_be_learnt(project: Project, said: list[object]
 
 
 @pytest.mark.parametrize("said", [[], [label(9, 9, "rejected")], [label(9, 9, "unsure")], [None]])
-def test_without_a_particle_nothing_can_be_learnt(project: Project, said: list[object]) -> None:
+def test_without_a_particle_nothing_can_be_learnt_from_nothing(project: Project, said: list[object]) -> None:
     say(project, KEY, *said)
     with pytest.raises(LabelError, match="no particle is labelled"):
         result_of(train(project))
     assert published_rounds(project.layout) == []
+
+
+FROM_SHIPPED = Config(training=TrainingConfig(members=2, min_fine_steps=10, max_steps=10))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [label(100, 100, "rejected")],
+        [label(100, 100, "rejected"), label(300, 300, "rejected")],
+        [Field(KEY, 50, 50, 132)],
+        [label(100, 100)],
+        [label(100, 100, origin="import")],
+    ],
+)
+def test_the_shipped_committee_learns_from_the_first_answer_of_any_kind(tmp_path: Path, said: list[object]) -> None:
+    project = new_workspace(tmp_path, FROM_SHIPPED)
+    say(project, KEY, *said)
+    trained(project)
+    layout = newest_round(project.layout)
+    shipped = pretrained_members(project.config.network)[:2]
+    scaled = project.read_scaled(project.entries[1])
+    before, after = (
+        score(Committee(some, CPU), scaled, 4096).logits for some in (shipped, load_members(layout.members))
+    )
+    assert np.abs(after - before).mean() < 0.5  # a label elsewhere changes little here
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize(("number", "is_held"), [(2, True), (4, False)])
+def test_what_is_unlabelled_is_held_with_few_imported_particles(tmp_path: Path, number: int, is_held: bool) -> None:
+    config = replace(FROM_SHIPPED, training=replace(FROM_SHIPPED.training, min_imported_particles=3))
+    project = new_workspace(tmp_path, config)
+    marks = MicrographLabels(tuple(label(60.0 * (i + 1), 100, origin="import") for i in range(number)))
+    maps = [label_maps(project.read_scaled(project.entries[0]), marks, 20, config.training)]
+    assert maps[0].unlabelled.any()
+    assert _unlabelled_or_held(project, maps)[0].unlabelled.any() != is_held
+
+
+@pytest.mark.parametrize("said", [[], [label(9, 9, "unsure")]])
+def test_nothing_can_be_learnt_from_no_verdict(tmp_path: Path, said: list[object]) -> None:
+    project = new_workspace(tmp_path, FROM_SHIPPED)
+    say(project, KEY, *said)
+    with pytest.raises(LabelError, match="no particle is labelled"):
+        result_of(train(project))
 
 
 def test_a_training_that_is_closed_releases_its_lock(project: Project) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryoal.data.classes import Classes
-from cryoal.model.losses import class_loss, known_loss, non_negative_risk, picker_loss
+from cryoal.model.losses import class_loss, held_loss, known_loss, non_negative_risk, picker_loss
 from cryoal.model.patches import Batch
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -179,3 +179,28 @@ def test_the_loss_of_classes_against_a_loop(seed, classes, most):
     assert found.item() == pytest.approx(naive_class_loss(logits, place, classes), abs=1e-9)
     if (place > 0).any():
         found.backward()
+
+
+@given(SEEDS, WEIGHTS)
+def test_held_loss_is_the_mean_over_all_pixels_by_hand(seed, weight):
+    logits, batch = make_batch(seed)
+    before = torch.from_numpy(np.random.default_rng([seed, 1]).normal(0, 3, logits.shape).astype(np.float32))
+    total, mass = 0.0, 0.0
+    for (z, _, known, unlabelled), b in zip(pixels(logits, batch), before.flatten().tolist(), strict=True):
+        if known or unlabelled:
+            total, mass = total + 0.7 * weight, mass + weight
+        else:
+            p = 1 / (1 + math.exp(-b))
+            total, mass = total + p * as_particle(z) + (1 - p) * as_background(z), mass + 1
+    loss = held_loss(torch.tensor(0.7), logits, before, batch, weight)
+    assert loss.item() == pytest.approx(total / mass, rel=1e-4)
+
+
+def test_scores_where_nothing_is_known_are_held_to_what_they_were():
+    logits, batch = make_batch(3)
+    before = logits.detach().clone()
+    learnt = (logits * batch.known).sum()
+    held_loss(learnt, logits, before, batch, 10.0).backward()
+    free = (batch.known + batch.unlabelled) == 0
+    assert logits.grad[free].abs().max() < 1e-7
+    assert logits.grad[batch.known > 0].abs().min() > 1e-3

@@ -3,11 +3,13 @@ import pytest
 import torch
 
 from cryoal.config import NetworkConfig, TrainingConfig
+from cryoal.data.labels import MicrographLabels, Origin, Verdict
 from cryoal.model.calibration import Calibration, choose_calibration
 from cryoal.model.committee import Committee, Member
 from cryoal.model.pretrained import pretrained_calibration, pretrained_members
-from cryoal.model.training import MemberTask, share_of_start, train_members
-from tests.model.simulated import SIZE, SMALL, complete_image, make_network
+from cryoal.model.schedule import share_of_start
+from cryoal.model.training import MemberTask, train_members
+from tests.model.simulated import SIZE, SMALL, blobs, complete_image, make_network, particles, training_image
 
 CPU = torch.device("cpu")
 
@@ -87,3 +89,12 @@ def test_too_few_labels_leave_the_calibration_that_is_given():
     y = rng.integers(0, 2, 400)
     enough = choose_calibration(4.0 * y - 2.0 + rng.standard_normal(400), y, np.arange(400) % 5, otherwise)
     assert "from elsewhere" not in enough.note
+
+
+def test_rejections_alone_leave_the_prior_shift():
+    start = Member(make_network(5, SMALL), -0.9)
+    scaled, xy = blobs((160, 170), 4, 0)
+    image = training_image(scaled, MicrographLabels(particles(xy, Origin.ANSWER, Verdict.REJECTED)))
+    task = MemberTask([image], None, 3, 1, start=start, start_share=0.3)
+    *_, members = train_members([task], SIZE, SMALL, TrainingConfig(crop_diameters=3.0), CPU)
+    assert members[0].prior_shift_logit == pytest.approx(-0.9)

@@ -18,8 +18,9 @@ from cryoal.evaluation.matching import match
 from cryoal.model import training
 from cryoal.model.committee import Committee, Member
 from cryoal.model.patches import PatchSampler
+from cryoal.model.schedule import fine_learning_rate, number_of_steps, share_of_start
 from cryoal.model.scoring import score
-from cryoal.model.training import MemberTask, TrainingProgress, number_of_steps, train_members
+from cryoal.model.training import MemberTask, TrainingProgress, train_members
 from cryoal.picking.proposals import propose
 from tests.model.simulated import (
     SIZE,
@@ -173,6 +174,16 @@ def test_steps_grow_with_the_known_area(area, expected):
     assert number_of_steps(area, config) == expected
 
 
+def test_fine_tuning_takes_fewer_and_shorter_steps_with_few_labels():
+    config = TrainingConfig()
+    assert number_of_steps(0, config, fine=True) == config.min_fine_steps < number_of_steps(0, config)
+    assert number_of_steps(1e9, config, fine=True) == config.max_steps
+    rates = [fine_learning_rate(share_of_start(area, config), config) for area in (0, 150, 1e9)]
+    assert rates == sorted(rates)
+    assert rates[0] == pytest.approx(config.fine_learning_rate / 4)
+    assert rates[-1] == pytest.approx(config.fine_learning_rate, rel=1e-3)
+
+
 def test_prior_shift_is_the_difference_of_the_log_odds():
     def odds(p):
         return p / (1 - p)
@@ -210,7 +221,7 @@ def classed_image(seed, classes):
 @pytest.mark.parametrize("classes", [Classes((1, 2)), Classes((), (1,))])
 def test_classes_are_learnt(classes):
     image, _, _ = classed_image(0, classes)
-    members = run([MemberTask([image], None, 80, 1, classes=classes)])[-1]
+    members = run([MemberTask([image], None, 1, 1, classes=classes, class_steps=80)])[-1]
     committee = Committee([Member(members[0].network, members[0].prior_shift_logit)], CPU)
     other, discs, rings = classed_image(1, classes)
     maps = score(committee, other.scaled, 4096)
@@ -226,7 +237,7 @@ def test_classes_are_learnt(classes):
 def test_classes_leave_detection_as_it_is_without_them_to_the_bit():
     classes = Classes((1, 2))
     image, _, _ = classed_image(0, classes)
-    with_branch = run([MemberTask([image], None, 12, 1, classes=classes)])[-1][0]
+    with_branch = run([MemberTask([image], None, 12, 1, classes=classes, class_steps=3)])[-1][0]
     bare = training_image(image.scaled, MicrographLabels(complete=True))
     bare = replace(bare, maps=image.maps, stack=image.stack)
     without = run([MemberTask([bare], None, 12, 1)])[-1][0]
