@@ -95,7 +95,7 @@ def main() -> None:
         kept = exported(root / "out")
         subprocess.run([*CRYOAL, "export", "ws", "--format", "relion", "--out", "again", "-q"], cwd=root, check=True)
         again = {name: data.replace(b"again/", b"out/") for name, data in exported(root / "again").items()}
-        files = len([name for name in kept if name.endswith("_autopick.star")])
+        files = len([name for name in kept if name.startswith("Micrographs/")])
         print(f"{n} micrographs appeared; {files} in the export, which is that of one go: {kept == again}")
         subprocess.run([*CRYOAL, "status", "ws"], cwd=root, check=True)
 
