@@ -1,11 +1,13 @@
 """Making and opening a workspace."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cryoal.errors import OptionError, WorkspaceError
 from cryoal.io import mrc
+from cryoal.learner.opening import open_or_create
 from cryoal.learner.project import NewWorkspace, Project, create
 from tests.command_line import NAMES, new_project
 from tests.learner.workspaces import new_workspace, result_of
@@ -69,3 +71,13 @@ def test_what_create_refuses(tmp_path: Path) -> None:
         with pytest.raises(OptionError):
             result_of(create(new))
     assert not (root / "new").exists()
+
+
+def test_a_job_goes_on_with_the_diameter_that_was_judged_or_given(tmp_path: Path) -> None:
+    made = new_workspace(tmp_path)
+    same = NewWorkspace(made.layout.root, "micrographs.star", root=made.root)
+    again = result_of(open_or_create(same))
+    assert isinstance(again, Project)
+    assert again.settings == made.settings
+    with pytest.raises(WorkspaceError, match=r"--diameter 165\.0, now"):
+        result_of(open_or_create(replace(same, diameter_angstrom=150.0)))
