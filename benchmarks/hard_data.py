@@ -8,6 +8,9 @@ committee is trained with all defaults. A pick is true when it is matched one to
 a false one is on junk when its centre lies on junk or within a quarter of a diameter of it. Shown twice: at each
 picker's own threshold, and at equal recall: that of the committee's own threshold, or the largest that blobs reach at
 all. Runs are kept below OUT and never done twice.
+
+`--contaminated FOLDER` counts picks on the contaminated part of the real micrograph in the tests of the PyPI package
+micrograph_cleaner_em (FOLDER holds mics/ and masks/), which has no marked particles, for a particle 30 pixels wide.
 """
 
 import argparse
@@ -28,6 +31,7 @@ from cryoal.evaluation.matching import match
 from cryoal.io.durable import atomic_path
 from cryoal.io.micrographs import read_micrograph
 from cryoal.learner.asking import ask_fields
+from cryoal.learner.project import NewWorkspace, create
 from cryoal.learner.scoring import Scorer, score
 from cryoal.learner.training import train
 from cryoal.model.thresholds import threshold_for_expected_f1
@@ -43,6 +47,7 @@ from cryoal.workspace.rounds import newest_round
 MICROGRAPHS, JUDGED = 12, 4
 RADIUS_DIAMETERS, JUNK_DIAMETERS = 0.3, 0.25
 EVEN_ODDS_SIGMAS = 2.0  # as the cold start has it
+CONTAMINATED_DIAMETER_PX, CONTAMINATED_FROM = 30.0, 0.2
 STAGES = ("blobs", "no answer", "answers")
 
 
@@ -227,6 +232,27 @@ def picture(done, n_answers, path):
     figure.savefig(path, dpi=90)
 
 
+def contaminated(folder):
+    """Blobs and the shipped committee on a real micrograph full of ice, with another program's mask of it."""
+    ((image,), (mask,)) = ((folder / name).glob("*.mrc") for name in ("mics", "masks"))
+    on_ice = ndimage.distance_transform_edt(read_micrograph(mask).pixels < CONTAMINATED_FROM) <= (
+        JUNK_DIAMETERS * CONTAMINATED_DIAMETER_PX
+    )
+    with tempfile.TemporaryDirectory() as root:
+        new = NewWorkspace(Path(root) / "w", str(image.absolute()), CONTAMINATED_DIAMETER_PX, 1.0, particles_dark=True)
+        project = last(create(new, Config()))
+        last(score(project))
+        entry, size = project.entries[0], project.config.preprocess.pixels_per_diameter
+        scored, scaled = read_candidates(newest_round(project.layout), entry.key), project.read_scaled(entry)
+    xy, _ = find_blobs(scaled, size, project.config.picking.min_distance_diameters * size, EVEN_ODDS_SIGMAS)
+    chosen = scored.probability >= threshold_for_expected_f1(scored.probability.astype(float))
+    for name, found in (("blobs", scaled.to_original(xy)), ("no answer", scored.xy[chosen])):
+        x, y = np.rint(found).astype(int).T
+        print(
+            f"{image.name}, {name}: {on_ice[y, x].sum()} of {len(found)} picks on the {on_ice.mean():.0%} contaminated"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="*", default=list(HARD_CASES))
@@ -234,8 +260,12 @@ def main():
     parser.add_argument("--answers", type=int, default=25)
     parser.add_argument("--strategy", default=Config().query.strategy)
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--contaminated", type=Path)
     parser.add_argument("--out", type=Path, default=Path("build/hard_data"))
     options = parser.parse_args()
+    if options.contaminated:
+        contaminated(options.contaminated)
+        return
     out, shown = options.out.absolute(), {}
     print("| case | picker | on junk, own threshold | recall | on junk at equal recall | F1 | best F1 | AP |")
     print("|---|---|---|---|---|---|---|---|")

@@ -40,10 +40,10 @@ from cryoal.workspace.layout import Layout
 from cryoal.workspace.rounds import found_picks, newest_round
 
 RADII = (0.3, 0.5)
-TOPAZ_PIXELS_PER_DIAMETER = (14, 20, 28)  # β-galactosidase at 1/8, at 1/5, and at 1/4, which RELION would take
+TOPAZ_PIXELS_PER_DIAMETER = (14, 28)  # β-galactosidase at 1/8 and at 1/4, which RELION would take
 LOG_DIAMETERS = ((0.7, 0.9), (0.9, 1.1), (1.0, 1.3))
 LOG_LOWPASS_ANGSTROM = (20, 30)
-LOG_ADJUST = (0.0, 0.5, 1.0, 1.5, 2.0)
+LOG_ADJUST = (0.0, 1.0)
 ALL_LOG_PEAKS = -3.0
 BLOB_SIGMAS = (1.0, 2.0)  # weakest kept, and even odds
 
@@ -175,10 +175,10 @@ def _log(some, least, most, lowpass, adjust):
     return [next(iter(relion.read(file).values())) if file.exists() else Picks.empty() for file in files], seconds
 
 
-def by_topaz(model, some):
-    """A pretrained detector, after Topaz's own preprocessing, at three scales."""
+def by_topaz(model, sizes, some):
+    """A pretrained detector, after Topaz's own preprocessing, at one or more scales."""
     program = os.environ["CRYOAL_TOPAZ"]
-    for scale in [round(some.diameter_px / size) for size in TOPAZ_PIXELS_PER_DIAMETER]:
+    for scale in [round(some.diameter_px / size) for size in sizes]:
         images = some.out / f"topaz_images_{len(some.entries)}_{scale}"
         files = [entry.path for entry in some.entries]
         seconds = cost_of(images, [[program, "preprocess", "-s", scale, "-o", images, *files]], some.folder)
@@ -251,7 +251,7 @@ def picture(picker, found, some, path):
     save(picks_figure(pixels, judged, some.diameter_px, size, f"{picker}, {found.setting}"), path)
 
 
-def available(names):
+def available(names, sizes):
     """The pickers that can be run here, by label."""
     out = {}
     if "cryoal" in names:
@@ -261,7 +261,7 @@ def available(names):
     if "log" in names and shutil.which("relion_autopick"):
         out["RELION's Laplacian of Gaussian"] = by_log
     if "topaz" in names and "CRYOAL_TOPAZ" in os.environ:
-        out |= {f"Topaz, {model}": partial(by_topaz, model) for model in ("resnet16_u64", "resnet8_u32")}
+        out |= {f"Topaz, {model}": partial(by_topaz, model, sizes) for model in ("resnet16_u64", "resnet8_u32")}
     return out
 
 
@@ -270,6 +270,7 @@ def main():
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--pickers", nargs="*", default=["cryoal", "blobs", "log", "topaz"])
     parser.add_argument("--micrographs", type=int, default=4)
+    parser.add_argument("--topaz-sizes", type=int, nargs="*", default=TOPAZ_PIXELS_PER_DIAMETER)
     parser.add_argument("--pictures", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("build/peers"))
     options = parser.parse_args()
@@ -283,7 +284,7 @@ def main():
         )
         print("| picker | setting | F1 (P, R) at the default | best F1 (P, R) | AP | best F1, 0.5 d | CPU s |")
         print("|---|---|---|---|---|---|---|")
-        for label, picker in available(options.pickers).items():
+        for label, picker in available(options.pickers, options.topaz_sizes).items():
             line, best = row(label, list(picker(some)), some)
             print(line, flush=True)
             if options.pictures:
