@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -41,7 +41,7 @@ from cryoal.workspace.rounds import found_picks, newest_round
 
 RADII = (0.3, 0.5)
 TOPAZ_PIXELS_PER_DIAMETER = (14, 28)  # β-galactosidase at 1/8 and at 1/4, which RELION would take
-LOG_DIAMETERS = ((0.7, 0.9), (0.9, 1.1), (1.0, 1.3))
+LOG_DIAMETERS = ((0.5, 0.7), (0.7, 0.9), (0.9, 1.1), (1.0, 1.3))
 LOG_LOWPASS_ANGSTROM = (20, 30)
 LOG_ADJUST = (0.0, 1.0)
 ALL_LOG_PEAKS = -3.0
@@ -141,11 +141,12 @@ def by_cryoal(some):
 
 def by_blobs(some):
     """Proposals of cryoal's where there is no committee."""
-    config, picks, start = Config(), [], time.process_time()
-    size = config.preprocess.pixels_per_diameter
+    _scaled.cache_clear()
+    picks, start = [], time.process_time()
     for entry in some.entries:
-        scaled = prepare(read_micrograph(entry.path).pixels, some.diameter_px, config.preprocess)
-        xy, response = find_blobs(scaled, size, config.picking.min_distance_diameters * size, BLOB_SIGMAS[0])
+        scaled = _scaled(entry.path, some.diameter_px)
+        size, apart = Config().preprocess.pixels_per_diameter, Config().picking.min_distance_diameters
+        xy, response = find_blobs(scaled, size, apart * size, BLOB_SIGMAS[0])
         picks.append(Picks(*scaled.to_original(xy).T, response))
     seconds = time.process_time() - start
     yield Found("default", picks, seconds, {"2 σ": [one.score >= BLOB_SIGMAS[1] for one in picks]})
@@ -191,6 +192,28 @@ def by_topaz(model, sizes, some):
         picks = [by_stem.get(entry.path.stem, Picks.empty()) for entry in some.entries]
         chosen = {"−6": [one.score >= -6 for one in picks], "0": [one.score >= 0 for one in picks]}
         yield Found(f"1/{scale}, radius {radius}", picks, seconds, chosen)
+
+
+def without_rim(found, some):
+    """Leave out picks of the replicated rim that some of these images have, which no microscope makes."""
+    alive = [_alive(one, entry.path, some.diameter_px) for one, entry in zip(found.picks, some.entries, strict=True)]
+    picks = [one.select(mask) for one, mask in zip(found.picks, alive, strict=True)]
+    chosen = {
+        name: [kept[mask] for kept, mask in zip(every, alive, strict=True)] for name, every in found.chosen.items()
+    }
+    return Found(found.setting, picks, found.cpu_seconds, chosen)
+
+
+def _alive(picks, path, diameter_px):
+    scaled = _scaled(path, diameter_px)
+    column, row = np.rint(scaled.to_scaled(picks.xy)).astype(int).T
+    height, width = scaled.valid.shape
+    return scaled.valid[row.clip(0, height - 1), column.clip(0, width - 1)]
+
+
+@cache
+def _scaled(path, diameter_px):
+    return prepare(read_micrograph(path).pixels, diameter_px, Config().preprocess)
 
 
 def best_point(found, some, radius_diameters):
@@ -285,7 +308,7 @@ def main():
         print("| picker | setting | F1 (P, R) at the default | best F1 (P, R) | AP | best F1, 0.5 d | CPU s |")
         print("|---|---|---|---|---|---|---|")
         for label, picker in available(options.pickers, options.topaz_sizes).items():
-            line, best = row(label, list(picker(some)), some)
+            line, best = row(label, [without_rim(found, some) for found in picker(some)], some)
             print(line, flush=True)
             if options.pictures:
                 short = label.replace("'", "").replace(",", "").split(" (")[0].replace(" ", "_")
