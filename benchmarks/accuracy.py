@@ -29,7 +29,7 @@ from cryoal.learner.asking import open_fields
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.project import NewWorkspace, create
-from cryoal.learner.scoring import Scorer
+from cryoal.learner.scorer import Scorer
 from cryoal.learner.training import train
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
 from cryoal.workspace.journal import RANDOM, CompleteField, Decision, Label, append_decisions

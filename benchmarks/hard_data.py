@@ -32,7 +32,8 @@ from cryoal.io.durable import atomic_path
 from cryoal.io.micrographs import read_micrograph
 from cryoal.learner.asking import ask_fields
 from cryoal.learner.project import NewWorkspace, create
-from cryoal.learner.scoring import Scorer, score
+from cryoal.learner.scorer import Scorer
+from cryoal.learner.scoring import score
 from cryoal.learner.training import train
 from cryoal.model.thresholds import threshold_for_expected_f1
 from cryoal.picking.blobs import find_blobs

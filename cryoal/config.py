@@ -163,13 +163,17 @@ class PickingConfig:
         Peaks of the committee's mean score below this are no candidates.
     max_tile_px : int
         A micrograph whose scaled sides multiply to more pixels than this squared is scored in tiles.
+    tolerance_logit : float
+        Scores are computed in half precision where the device is fast in it and they stay this near to those of
+        single precision.
     """
 
     smoothing_diameters: float = 0.05
     min_distance_diameters: float = 0.5
     match_radius_diameters: float = 0.3
     min_logit: float = -5.0
-    max_tile_px: int = 2048
+    max_tile_px: int = 1280
+    tolerance_logit: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoal.cli.options import DEVICE, QUIET
+from cryoal.cli.options import DEVICES, QUIET
 
 if TYPE_CHECKING:
     from cryoal.cluster.devices import Hardware
@@ -18,7 +18,7 @@ def command(
     workspace: Annotated[
         Path | None, typer.Argument(metavar="[WORKSPACE]", help="To measure on some of its micrographs.")
     ] = None,
-    device: DEVICE = "auto",
+    device: DEVICES = "auto",
     quiet: QUIET = False,
 ) -> None:
     """Say what hardware there is, what will be used, and how long a collection takes.
@@ -29,16 +29,18 @@ def command(
     from cryoal.cluster.devices import hardware
     from cryoal.cluster.forecast import forecast
     from cryoal.learner.project import Project
-    from cryoal.model.devices import device_named
+    from cryoal.model.devices import devices_named
+    from cryoal.model.processors import processors
 
-    used = device_named(device)
+    used = " and ".join(map(str, devices_named(device)))
     there = hardware()
     for line in _told(there):
         console.say(line, quiet=quiet)
-    console.say(f"--device {device}: {used}", quiet=quiet)
+    threads = f", threads: {processors()}" if used == "cpu" else ""
+    console.say(f"--device {device}: {used}{threads}", quiet=quiet)
     if workspace is not None:
         measured = console.run(forecast(Project.open(workspace), device), quiet=quiet)
-        for line in _foretold(measured, there):
+        for line in _foretold(measured):
             console.say(line, quiet=quiet)
 
 
@@ -62,17 +64,18 @@ def _told(there: "Hardware") -> list[str]:
     return lines
 
 
-def _foretold(measured: "Forecast", there: "Hardware") -> list[str]:
+def _foretold(measured: "Forecast") -> list[str]:
     """What micrographs cost, in words."""
-    from cryoal.learner.scoring import ScoreOptions
-
-    readers = min(ScoreOptions().workers, there.allowed_cpus)
-    costs = f"{measured.read_seconds:.2f} s to read and scale, {measured.score_seconds:.2f} s to score"
-    lines = [f"a micrograph, median of {measured.sample}: {costs} on {measured.device}"]
+    costs = f"{measured.read_seconds:.2f} s to read, {measured.score_seconds:.2f} s to score"
+    how = f"{measured.readers} are read and {measured.scorers} scored at the same time"
+    lines = [
+        f"a micrograph, median of {measured.sample}: {costs} on {measured.device} in {measured.dtype}; {how}",
+    ]
     for what, count in (("all", measured.micrographs), ("those not scored yet", measured.to_score)):
-        low, high = (_duration(seconds) for seconds in measured.bounds_seconds(count, readers))
-        lines.append(f"{what}, {count:,}: {low} to {high}" if count else f"{what}: none")
-    lines.append("the shorter where reading and scoring do not get in each other's way, the longer one after the other")
+        low, high = (_duration(seconds) for seconds in measured.bounds_seconds(count))
+        length = low if low == high else f"{low} to {high}"
+        lines.append(f"{what}, {count:,}: {length}" if count else f"{what}: none")
+    lines.append("the longer where reading and scoring get in each other's way; other work on the machine adds to both")
     return lines
 
 

@@ -14,6 +14,13 @@ DEFAULTS = Config()
 WORKSPACE = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="The workspace's folder.", show_default=False)]
 QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no summary; errors only.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+DEVICES = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, or GPUs between commas: cuda:0,cuda:1.")]
+WORKERS = Annotated[
+    int | None,
+    typer.Option(
+        help="Micrographs read at the same time; by default 2 or a quarter of the processors.", show_default=False
+    ),
+]
 SEED = Annotated[int | None, typer.Option(min=0, help="Seed of all randomness; by default the workspace's.")]
 MEMBERS = Annotated[int, typer.Option(help="Size of the committee.")]
 COMMITTEE = Annotated[

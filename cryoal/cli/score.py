@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from cryoal.cli.options import DEVICE, QUIET, WORKSPACE
+from cryoal.cli.options import DEVICES, QUIET, WORKERS, WORKSPACE
 from cryoal.errors import OptionError
 
 
 def command(
     workspace: WORKSPACE,
-    device: DEVICE = "auto",
+    device: DEVICES = "auto",
     shard: Annotated[str, typer.Option(help="I/N: only the I-th of N parts, for job arrays.")] = "1/1",
-    workers: Annotated[int, typer.Option(help="Micrographs read ahead at the same time.")] = 2,
+    workers: WORKERS = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what was set aside.")] = False,
     dask: Annotated[
         str | None,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoal.cli.options import DEVICE, PRECISION, QUIET, THRESHOLD, WORKSPACE
+from cryoal.cli.options import DEVICES, PRECISION, QUIET, THRESHOLD, WORKERS, WORKSPACE
 
 if TYPE_CHECKING:
     from cryoal.learner.watching import Watched
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def command(
     workspace: WORKSPACE,
-    device: DEVICE = "auto",
-    workers: Annotated[int, typer.Option(help="Micrographs read ahead at the same time.")] = 2,
+    device: DEVICES = "auto",
+    workers: WORKERS = None,
     every: Annotated[float, typer.Option(help="Seconds from one look to the next.")] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="Look twice, do what is there whole, and end.")] = False,
     threshold: THRESHOLD = None,

@@ -13,8 +13,9 @@ from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import OptionError
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
-from cryoal.learner.scoring import Scored, ScoreOptions, Scorer, plan_scoring, score_entries
-from cryoal.model.devices import device_named
+from cryoal.learner.scorer import Scorer
+from cryoal.learner.scoring import Scored, ScoreOptions, plan_scoring, score_entries
+from cryoal.model.devices import devices_named
 from cryoal.workspace.candidates import is_scored
 from cryoal.workspace.layout import RoundLayout
 
@@ -70,9 +71,9 @@ def score_some(
     WorkspaceError, DeviceError, FileError
         As `cryoal.learner.scoring.score`.
     """
-    project, layout, scorer = _opened(workspace, round_number, options.device, listed)
+    project, layout, scorers = _opened(workspace, round_number, options.device, listed)
     entries = [project.by_key[key] for key in keys if not is_scored(layout, key)]
-    work = score_entries(project, layout, scorer, entries, options.workers)
+    work = score_entries(project, layout, scorers, entries, options.workers)
     notes: list[str] = []
     while True:
         try:
@@ -84,11 +85,16 @@ def score_some(
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(workspace: str, round_number: int, device: str, listed: int) -> tuple[Project, RoundLayout, Scorer]:  # noqa: ARG001
+def _opened(
+    workspace: str,
+    round_number: int,
+    device: str,
+    listed: int,  # noqa: ARG001
+) -> tuple[Project, RoundLayout, tuple[Scorer, ...]]:
     """A worker's workspace and committee, read once."""
     project = Project.open(Path(workspace), Config())
     layout = project.layout.round(round_number)
-    return project, layout, Scorer.load(layout, project.config, device_named(device))
+    return project, layout, Scorer.load_all(layout, project.config, devices_named(device))
 
 
 def _gather(

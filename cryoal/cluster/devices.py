@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from cryoal.model.processors import control_groups, cpu_limit, text_of, words_of
+
 _UNLIMITED_BYTES = 1 << 60  # how the first generation of cgroups says that there is no limit
 
 
@@ -94,57 +96,18 @@ def hardware(root: Path = Path("/")) -> Hardware:
     )
 
 
-def cpu_limit(root: Path = Path("/")) -> float | None:
-    """Processors whose time the control groups of this process grant, the tightest one; None without a limit.
-
-    Notes
-    -----
-    Files: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max) and its v1 (cpu.cfs_quota_us).
-    """
-    limits = []
-    for folder in _groups(root, "cpu"):
-        words = _words(folder / "cpu.max") or [
-            *_words(folder / "cpu.cfs_quota_us"),
-            *_words(folder / "cpu.cfs_period_us"),
-        ]
-        if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal() and int(words[1]) > 0:
-            limits.append(int(words[0]) / int(words[1]))
-    return min(limits, default=None)
-
-
 def memory_limit_bytes(root: Path = Path("/")) -> int | None:
     """Memory that the control groups of this process grant, the tightest one; None without a limit."""
-    files = [folder / name for folder in _groups(root, "memory") for name in ("memory.max", "memory.limit_in_bytes")]
-    limits = [int(word) for path in files for word in _words(path) if word.isdecimal()]
+    files = [
+        folder / name for folder in control_groups(root, "memory") for name in ("memory.max", "memory.limit_in_bytes")
+    ]
+    limits = [int(word) for path in files for word in words_of(path) if word.isdecimal()]
     return min((limit for limit in limits if limit < _UNLIMITED_BYTES), default=None)
-
-
-def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """Folders of the control groups that this process is in, each with those above it, of both generations."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, own = line.split(":", 2)
-        if controllers and controller not in controllers.split(","):
-            continue
-        mount = root / "sys/fs/cgroup" / controllers.removeprefix("name=")
-        place = mount / own.lstrip("/")
-        yield from (folder for folder in (place, *place.parents) if folder.is_relative_to(mount))
-
-
-def _words(path: Path) -> list[str]:
-    return _text(path).split()
-
-
-def _text(path: Path) -> str:
-    """Content of a file of the system; empty where it is not there."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
 
 
 def _memory(root: Path) -> tuple[int, int]:
     """Bytes of memory, and of these available."""
-    kibibytes = {line.split(":")[0]: int(line.split()[1]) for line in _text(root / "proc/meminfo").splitlines()}
+    kibibytes = {line.split(":")[0]: int(line.split()[1]) for line in text_of(root / "proc/meminfo").splitlines()}
     if "MemTotal" in kibibytes:
         return 1024 * kibibytes["MemTotal"], 1024 * kibibytes.get("MemAvailable", kibibytes["MemTotal"])
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

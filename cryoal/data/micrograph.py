@@ -96,4 +96,9 @@ class ScaledMicrograph:
 
     def to_original(self, xy: NDArray[np.floating]) -> NDArray[np.float64]:
         """Scaled (x, y), shape (N, 2), to original."""
-        return (np.asarray(xy, dtype=np.float64).reshape(-1, 2) + 0.5) * self.scale - 0.5
+        return to_original(xy, self.scale)
+
+
+def to_original(xy: NDArray[np.floating], scale: tuple[float, float]) -> NDArray[np.float64]:
+    """Scaled (x, y), shape (N, 2), to original; original pixels per scaled pixel along (x, y)."""
+    return (np.asarray(xy, dtype=np.float64).reshape(-1, 2) + 0.5) * scale - 0.5

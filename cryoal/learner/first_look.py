@@ -18,8 +18,10 @@ from cryoal.model.committee import Committee
 from cryoal.model.pretrained import pretrained_calibration, pretrained_members
 from cryoal.model.scoring import score
 from cryoal.picking.proposals import propose
-from cryoal.preprocess.pipeline import prepare, resample
+from cryoal.preprocess.on_device import as_tensor
+from cryoal.preprocess.pipeline import prepare
 from cryoal.preprocess.polarity import brightness_skew
+from cryoal.preprocess.resampling import resample
 from cryoal.workspace.settings import DOUBTED_RATIO
 
 ASSUMED_ANGSTROM = 50 * 1.25 ** np.arange(13)
@@ -181,7 +183,7 @@ def shrunk(pixels: NDArray[np.generic], pixel_size_angstrom: float, config: Conf
     if pixel_size_angstrom >= finest:
         return SmallImage(pixels, pixel_size_angstrom)
     shape = round(pixels.shape[0] * pixel_size_angstrom / finest), round(pixels.shape[1] * pixel_size_angstrom / finest)
-    return SmallImage(resample(pixels, shape), finest)
+    return SmallImage(resample(as_tensor(pixels), shape).numpy(), finest)
 
 
 def doubts(curve: SizeCurve, diameter_angstrom: float) -> bool:

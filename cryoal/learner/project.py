@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from cryoal.config import Config
 from cryoal.data.labels import MicrographLabels
 from cryoal.data.micrograph import MicrographEntry, ScaledMicrograph
-from cryoal.errors import FileError, MicrographError, OptionError, WorkspaceError
-from cryoal.io.micrographs import list_micrographs, read_micrograph, read_shape, read_shapes
+from cryoal.errors import OptionError, WorkspaceError
+from cryoal.io.micrographs import list_micrographs, read_shape, read_shapes
 from cryoal.learner.progress import Progress
-from cryoal.preprocess.pipeline import prepare
+from cryoal.learner.reading import diameter_px, read_scaled
 from cryoal.workspace.journal import read_journal
 from cryoal.workspace.labelling import labels_by_micrograph
 from cryoal.workspace.layout import Layout
@@ -44,6 +45,8 @@ class Project:
     settings: Settings
     entries: tuple[MicrographEntry, ...]
     config: Config = field(default_factory=Config)
+    reads_files: ClassVar[bool] = True
+    """`read_scaled` reads the micrographs' files, rather than what was made of them before."""
 
     @classmethod
     def open(cls, workspace: Path, config: Config | None = None) -> "Project":
@@ -116,7 +119,7 @@ class Project:
         MicrographError
             Its pixel size is not known.
         """
-        return _diameter_px(self.settings.diameter_angstrom, entry)
+        return diameter_px(self.settings.diameter_angstrom, entry)
 
     def read_scaled(self, entry: MicrographEntry) -> ScaledMicrograph:
         """Read a micrograph and bring it to the picker's scale.
@@ -126,7 +129,7 @@ class Project:
         MicrographError
             It cannot be used; the text names the file.
         """
-        return _read_scaled(entry, self.settings.diameter_angstrom, self.config, self.settings.particles_dark)
+        return read_scaled(entry, self.settings.diameter_angstrom, self.config, self.settings.particles_dark)
 
     def labels(self) -> dict[str, MicrographLabels]:
         """The labels that hold now, by key.
@@ -257,26 +260,3 @@ def _check_diameter(entries: Sequence[MicrographEntry], diameter_angstrom: float
             f"--diameter: {diameter_angstrom:g} Å is too wide for micrographs {max(widths):.0f} Å wide "
             "(two diameters must fit); give it in Å, and check --pixel-size"
         )
-
-
-def _diameter_px(diameter_angstrom: float, entry: MicrographEntry) -> float:
-    if not math.isfinite(entry.pixel_size_angstrom) or entry.pixel_size_angstrom <= 0:
-        raise MicrographError(
-            f"{entry.path}: its pixel size is not known ({entry.pixel_size_angstrom}); give --pixel-size to cryoal init"
-        )
-    return diameter_angstrom / entry.pixel_size_angstrom
-
-
-def _read_scaled(
-    entry: MicrographEntry, diameter_angstrom: float, config: Config, particles_dark: bool
-) -> ScaledMicrograph:
-    """Read and scale; every failure of one micrograph is a MicrographError."""
-    try:
-        pixels = read_micrograph(entry.path).pixels
-    except FileError as error:
-        raise MicrographError(str(error)) from error
-    diameter_px = _diameter_px(diameter_angstrom, entry)
-    try:
-        return prepare(pixels, diameter_px, config.preprocess, particles_dark=particles_dark)
-    except MicrographError as error:
-        raise MicrographError(f"{entry.path}: {error}") from error

@@ -12,8 +12,9 @@ from cryoal.learner.kept_picks import Handover, KeptPicks
 from cryoal.learner.pretrained import publish_pretrained
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
-from cryoal.learner.scoring import Scorer, score_entries
-from cryoal.model.devices import device_named
+from cryoal.learner.scorer import Scorer
+from cryoal.learner.scoring import score_entries
+from cryoal.model.devices import devices_named
 from cryoal.workspace.candidates import is_scored, scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
@@ -29,8 +30,8 @@ class WatchOptions:
     Attributes
     ----------
     device : str
-    workers : int
-        Micrographs read ahead at the same time.
+    workers : int, optional
+        Micrographs read at the same time; by default as many as the processors can be expected to need.
     every_seconds : float
         Time from one look to the next.
     once : bool
@@ -45,7 +46,7 @@ class WatchOptions:
     """
 
     device: str = "auto"
-    workers: int = 2
+    workers: int | None = None
     every_seconds: float = 10.0
     once: bool = False
     handover: Handover = field(default_factory=Handover)
@@ -53,7 +54,7 @@ class WatchOptions:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.every_seconds) and self.every_seconds > 0):
             raise OptionError(f"--every: {self.every_seconds} is not allowed; give seconds, above 0")
-        if self.workers < 1:
+        if self.workers is not None and self.workers < 1:
             raise OptionError(f"--workers: {self.workers} is not allowed; give 1 or more")
 
 
@@ -103,7 +104,7 @@ def watch(project: Project, options: WatchOptions) -> Generator[Progress | Watch
     FileError
         A file cannot be written.
     """
-    device_named(options.device)
+    devices_named(options.device)
     with writer_lock(project.layout.micrographs_lock, "cryoal watch"):
         if not published_rounds(project.layout):
             publish_pretrained(project)
@@ -124,7 +125,7 @@ class _Watching:
     """What a watch knows: the round, what to score, and the picks."""
 
     _round: RoundLayout
-    _scorer: Scorer
+    _scorers: tuple[Scorer, ...]
     _picks: KeptPicks
     _to_score: list[MicrographEntry]
     _has_older_picks: bool
@@ -157,7 +158,7 @@ class _Watching:
         batch, self._to_score = self._to_score[:_BATCH], self._to_score[_BATCH:]
         seen = {entry.key: signature(entry.path) for entry in batch}
         reasons = []
-        for report in score_entries(project, self._round, self._scorer, batch, self._options.workers):
+        for report in score_entries(project, self._round, self._scorers, batch, self._options.workers):
             reasons += [report.note] if report.note else []
             yield report
         scored = [entry for entry in batch if is_scored(self._round, entry.key)]
@@ -173,7 +174,7 @@ class _Watching:
         """Take up a round."""
         project = self._arrivals.project
         self._round = newest
-        self._scorer = Scorer.load(newest, project.config, device_named(self._options.device))
+        self._scorers = Scorer.load_all(newest, project.config, devices_named(self._options.device))
         self._picks = KeptPicks(project, newest, self._options.handover)
         done = scored_keys(newest)
         self._to_score = [entry for entry in project.usable() if entry.key not in done]

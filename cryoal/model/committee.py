@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from cryoal.data.classes import Classes
+from cryoal.model.devices import fast_dtype
 from cryoal.model.network import PickerNetwork
+
+_TRIAL_PX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,20 @@ class Committee:
     ----------
     members : sequence of Member
     device : torch.device
+    dtype : torch.dtype
+        What the networks compute in; scores come in float32.
     """
 
-    def __init__(self, members: Sequence[Member], device: torch.device) -> None:
+    def __init__(self, members: Sequence[Member], device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.members = tuple(members)
         self.device = device
+        self.dtype = dtype
         folded: dict[int, PickerNetwork] = {}
         for member in members:
             if id(member.network) not in folded:
-                folded[id(member.network)] = member.network.for_scoring().to(device)
+                folded[id(member.network)] = member.network.for_scoring().to(device, dtype)
         self._networks = [folded[id(member.network)] for member in members]
-        self._masks = [member.masks() for member in members]
+        self._masks = [_on(member.masks(), device, dtype) for member in members]
         self.halo_px = members[0].network.halo_px
         self.classes: Classes = members[0].network.classes
 
@@ -68,7 +74,7 @@ class Committee:
 
     @torch.inference_mode()
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Score one image.
+        """Score one image by all members, which read it once and wait for nothing between them.
 
         Parameters
         ----------
@@ -79,17 +85,44 @@ class Committee:
         -------
         logits : Tensor, shape (K, H, W)
         features : Tensor, shape (D, H/2, W/2)
-            The first member's.
+            The first member's, in the networks' dtype.
         class_logits : Tensor, shape (K, L, H/4, W/4)
             L is 0 without classes.
         """
-        image = image.to(self.device).contiguous(memory_format=torch.channels_last)
+        image = image.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
         rows, classes, features = [], [], None
         for member, network, masks in zip(self.members, self._networks, self._masks, strict=True):
-            on_device = None if masks is None else (masks[0].to(self.device), masks[1].to(self.device))
-            logits, seen = network(image, on_device)
-            rows.append(logits[0, 0] + member.prior_shift_logit)
-            classes.append(network.class_logits(image, on_device)[0])
+            logits, seen = network(image, masks)
+            rows.append(logits[0, 0].float() + member.prior_shift_logit)
+            classes.append(network.class_logits(image, masks)[0].float())
             features = seen[0] if features is None else features
         assert features is not None
         return torch.stack(rows), features, torch.stack(classes)
+
+
+def reduced_precision(members: Sequence[Member], device: torch.device, tolerance_logit: float) -> torch.dtype:
+    """The fastest dtype that a committee keeps within a tolerance of float32 on a device.
+
+    float16 on a GPU, bfloat16 on a CPU that multiplies it in hardware; tried out on an image of noise, as wide as it
+    is in micrographs: float32 where any score is further off than the tolerance, or not finite.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    device : torch.device
+    tolerance_logit : float
+        Largest difference of a score, logits.
+    """
+    dtype = fast_dtype(device)
+    if dtype is torch.float32:
+        return dtype
+    noise = np.random.default_rng(0).standard_normal((1, 1, _TRIAL_PX, _TRIAL_PX)).astype(np.float32)
+    full, fast = (Committee(members, device, one)(torch.from_numpy(noise)) for one in (torch.float32, dtype))
+    pairs = [(full[0], fast[0]), (full[2], fast[2])]
+    near = all(float((one - other).abs().max()) <= tolerance_logit for one, other in pairs if one.numel())
+    return dtype if near else torch.float32
+
+
+def _on(masks: tuple[Tensor, Tensor] | None, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+    """Masks where the network is."""
+    return None if masks is None else (masks[0].to(device, dtype), masks[1].to(device, dtype))

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
 from cryoal.data.micrograph import ScaledMicrograph
+from cryoal.filters import gaussian, gaussian_reach_px
 from cryoal.model.committee import Committee
 from cryoal.model.network import STRIDE_PX
+
+MARGIN_PX = STRIDE_PX
+"""So far beyond what a tile owns its maps are right."""
 
 _STEPS = (1, 2, 4)  # scaled pixels per pixel of scores, features and classes
 
@@ -50,55 +53,88 @@ class ScoreMaps:
         return at
 
 
-def score(committee: Committee, scaled: ScaledMicrograph, max_tile_px: int, smoothing_px: float = 0.0) -> ScoreMaps:
-    """Score a micrograph.
+@dataclass(frozen=True, slots=True)
+class TileScores:
+    """What a committee says of one tile, on its device.
+
+    Attributes
+    ----------
+    logits : float32 Tensor, shape (K, H, W)
+        Smoothed; before calibration.
+    features : Tensor, shape (D, H/2, W/2)
+    class_logits : Tensor, shape (K, L, H/4, W/4)
+        L is 0 without classes.
+    y0, x0 : int
+        The tile's first row and column in the scaled micrograph, multiples of the network's stride.
+    own : two slices
+        Rows and columns, of the tile, that no other tile owns; `MARGIN_PX` and more around them are right as well.
+    """
+
+    logits: Tensor
+    features: Tensor
+    class_logits: Tensor
+    y0: int
+    x0: int
+    own: tuple[slice, slice]
+
+    def features_at(self, xy: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Features at (x, y) in the tile, shape (N, D); nearest pixel."""
+        x, y = torch.from_numpy(_nearest(xy, 2, self.features.shape)).to(self.features.device)
+        at: NDArray[np.float32] = self.features[:, y, x].T.float().cpu().numpy()
+        return at
+
+    def class_logits_at(self, xy: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Logits of the classes at (x, y) in the tile, shape (K, N, L); nearest pixel."""
+        x, y = torch.from_numpy(_nearest(xy, 4, self.class_logits.shape)).to(self.class_logits.device)
+        at: NDArray[np.float32] = self.class_logits[:, :, y, x].transpose(1, 2).float().cpu().numpy()
+        return at
+
+
+@torch.inference_mode()
+def score_tiles(
+    committee: Committee, pixels: Tensor, max_tile_px: int, smoothing_px: float = 0.0
+) -> Iterator[TileScores]:
+    """Score a scaled micrograph tile by tile; in one pass where it is no larger than a tile.
 
     Parameters
     ----------
     committee : Committee
-    scaled : ScaledMicrograph
+    pixels : float32 Tensor, shape (my, mx)
     max_tile_px : int
         Largest side of a square that is scored in one pass; the scores do not depend on it.
     smoothing_px : float
         Standard deviation of the Gaussian that the score maps are smoothed by, scaled pixels.
     """
+    my, mx = pixels.shape
+    image = functional.pad(pixels[None, None], (0, -mx % STRIDE_PX, 0, -my % STRIDE_PX))
+    halo = committee.halo_px + _up(gaussian_reach_px(smoothing_px)) + MARGIN_PX
+    at_once = image.shape[-2] * image.shape[-1] <= max_tile_px**2
+    step = max(image.shape[-2:]) if at_once else max_tile_px - 2 * halo
+    for y, y1 in _spans(my, step):
+        for x, x1 in _spans(mx, step):
+            y0, x0 = max(y - halo, 0), max(x - halo, 0)
+            logits, features, classes = committee(image[..., y0 : y1 + halo, x0 : x1 + halo])
+            # Beyond the image there is nothing to smooth in.
+            inside = logits[:, : my - y0, : mx - x0]
+            smooth = torch.stack([gaussian(one, smoothing_px) for one in inside])
+            yield TileScores(smooth, features, classes, y0, x0, (slice(y - y0, y1 - y0), slice(x - x0, x1 - x0)))
+
+
+def score(committee: Committee, scaled: ScaledMicrograph, max_tile_px: int, smoothing_px: float = 0.0) -> ScoreMaps:
+    """Score a micrograph and keep its maps; parameters as of `score_tiles`."""
     my, mx = scaled.pixels.shape
-    image = torch.from_numpy(scaled.pixels)[None, None]
-    image = functional.pad(image, (0, -mx % STRIDE_PX, 0, -my % STRIDE_PX))
-    if image.shape[-2] * image.shape[-1] <= max_tile_px**2:
-        maps = _arrays(committee, image)
-    else:
-        maps = _tiled(committee, image, max_tile_px)
-    logits, features, classes = maps
-    half, quarter = ((slice(-(-my // step)), slice(-(-mx // step))) for step in _STEPS[1:])
-    return ScoreMaps(
-        _smoothed(logits[:, :my, :mx], smoothing_px),
-        features[:, *half],
-        classes[:, :, *quarter] if classes.shape[1] else None,
-    )
-
-
-def _arrays(committee: Committee, image: Tensor) -> list[NDArray[np.float32]]:
-    """What the committee gives, as arrays."""
-    return [part.float().cpu().numpy() for part in committee(image)]
-
-
-def _tiled(committee: Committee, image: Tensor, max_tile_px: int) -> list[NDArray[np.float32]]:
-    """The same, tile by tile."""
-    height, width = image.shape[-2:]
-    halo = committee.halo_px
-    whole: list[NDArray[np.float32]] = []
-    for y0, y1 in _spans(height, max_tile_px - 2 * halo):
-        for x0, x1 in _spans(width, max_tile_px - 2 * halo):
-            top, left = max(y0 - halo, 0), max(x0 - halo, 0)
-            parts = _arrays(committee, image[..., top : y1 + halo, left : x1 + halo])
-            if not whole:
-                sizes = [(height // step, width // step) for step in _STEPS]
-                whole = [np.empty((*p.shape[:-2], *size), np.float32) for p, size in zip(parts, sizes, strict=True)]
-            for target, part, step in zip(whole, parts, _STEPS, strict=True):
-                inside = part[..., (y0 - top) // step : (y1 - top) // step, (x0 - left) // step : (x1 - left) // step]
-                target[..., y0 // step : y1 // step, x0 // step : x1 // step] = inside
-    return whole
+    maps: list[NDArray[np.float32]] = []
+    for tile in score_tiles(committee, torch.from_numpy(scaled.pixels), max_tile_px, smoothing_px):
+        parts = (tile.logits, tile.features, tile.class_logits)
+        if not maps:
+            sizes = [(-(-my // step), -(-mx // step)) for step in _STEPS]
+            maps = [np.empty((*part.shape[:-2], *size), np.float32) for part, size in zip(parts, sizes, strict=True)]
+        for whole, part, step in zip(maps, parts, _STEPS, strict=True):
+            rows, columns = (slice(one.start // step, -(-one.stop // step)) for one in tile.own)
+            own = part[..., rows, columns].float().cpu().numpy()
+            y, x = tile.y0 // step + rows.start, tile.x0 // step + columns.start
+            whole[..., y : y + own.shape[-2], x : x + own.shape[-1]] = own
+    return ScoreMaps(maps[0], maps[1], maps[2] if maps[2].shape[1] else None)
 
 
 def _nearest(xy: NDArray[np.float64], step: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -108,15 +144,14 @@ def _nearest(xy: NDArray[np.float64], step: int, shape: tuple[int, ...]) -> NDAr
     return inside
 
 
-def _smoothed(maps: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
-    """Gaussian filter of each map; the maps go on beyond their rims as they are there."""
-    if not sigma_px > 0:
-        return maps
-    return np.stack([ndimage.gaussian_filter(one, sigma_px, mode="nearest") for one in maps])
-
-
 def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:
     """Cover a length by steps that keep to the network's stride."""
     step = max(step // STRIDE_PX, 1) * STRIDE_PX
+    step = _up(-(-length // -(-length // step)))  # as many, of one size
     for start in range(0, length, step):
         yield start, min(start + step, length)
+
+
+def _up(length: int) -> int:
+    """The next multiple of the stride."""
+    return -(-length // STRIDE_PX) * STRIDE_PX

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cryoal.config import PickingConfig
-from cryoal.picking.peaks import find_peaks
+from cryoal.picking.maxima import local_maxima
+from cryoal.picking.peaks import strongest_apart
 
 _NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
@@ -42,9 +45,16 @@ def propose(
     pixels_per_diameter : int
     config : PickingConfig
     """
-    distance = config.min_distance_diameters * pixels_per_diameter
-    xy, _ = find_peaks(logits.mean(axis=0), valid, distance, config.min_logit)
-    x, y = np.round(xy).astype(int).T.reshape(2, -1)
+    maps = torch.from_numpy(logits)
+    xy, height = local_maxima(maps.mean(dim=0), torch.from_numpy(valid), config.min_logit)
+    kept = strongest_apart(xy, height, config.min_distance_diameters * pixels_per_diameter)
+    return Proposals(xy[kept], member_logits_at(maps, xy[kept]))
+
+
+def member_logits_at(logits: Tensor, xy: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Largest of each map's 3×3 pixels around each position, shape (K, N); maps (K, my, mx) on any device."""
+    x, y = torch.from_numpy(np.round(xy).astype(np.int64).T.reshape(2, -1)).to(logits.device)
     limit_y, limit_x = logits.shape[1] - 1, logits.shape[2] - 1
-    around = [logits[:, np.clip(y + dy, 0, limit_y), np.clip(x + dx, 0, limit_x)] for dy, dx in _NEIGHBOURS]
-    return Proposals(xy, np.max(around, axis=0))
+    around = [logits[:, (y + dy).clamp(0, limit_y), (x + dx).clamp(0, limit_x)] for dy, dx in _NEIGHBOURS]
+    largest: NDArray[np.float32] = torch.stack(around).amax(dim=0).cpu().numpy()
+    return largest

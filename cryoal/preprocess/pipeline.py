@@ -7,10 +7,10 @@ from cryoal.config import PreprocessConfig
 from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.errors import MicrographError
 from cryoal.preprocess.background import local_mean
-from cryoal.preprocess.valid import valid_mask
 
 _MIN_DIAMETERS = 2.0
-_MAD_TO_SIGMA = 1.4826
+MAD_TO_SIGMA = 1.4826
+NO_IMAGE = "more than half of its pixels have the same value; there is no image to pick from"
 
 
 def scaled_shape(shape_px: tuple[int, int], diameter_px: float, config: PreprocessConfig) -> tuple[int, int]:
@@ -31,19 +31,6 @@ def scaled_shape(shape_px: tuple[int, int], diameter_px: float, config: Preproce
     return round(shape_px[0] * factor), round(shape_px[1] * factor)
 
 
-def resample(pixels: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Anti-aliased bicubic resampling to `shape` (my, mx); scaled pixel i covers original [i·s − ½, (i+1)·s − ½)."""
-    import torch  # noqa: PLC0415  a window opens workspaces and has no other use for it
-    from torch.nn import functional  # noqa: PLC0415
-
-    contiguous = np.ascontiguousarray(pixels)
-    if contiguous.dtype not in (np.int8, np.uint8, np.int16, np.float16, np.float32):
-        contiguous = contiguous.astype(np.float32)
-    image = torch.from_numpy(contiguous if contiguous.flags.writeable else contiguous.copy())
-    small = functional.interpolate(image.float()[None, None], size=shape, mode="bicubic", antialias=True)
-    return small[0, 0].numpy()
-
-
 def flatten_and_normalise(
     image: NDArray[np.float32], valid: NDArray[np.bool_], config: PreprocessConfig
 ) -> NDArray[np.float32]:
@@ -52,9 +39,9 @@ def flatten_and_normalise(
     flat = image - local_mean(image, valid, config.background_sigma_diameters * config.pixels_per_diameter)
     inside = flat[valid]
     centre = np.median(inside)
-    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(inside - centre)))
+    sigma = MAD_TO_SIGMA * float(np.median(np.abs(inside - centre)))
     if not sigma > 0:
-        raise MicrographError("more than half of its pixels have the same value; there is no image to pick from")
+        raise MicrographError(NO_IMAGE)
     normal = np.clip((flat - centre) / sigma, -config.clip_sigmas, config.clip_sigmas)
     return np.where(valid, normal, 0.0).astype(np.float32)
 
@@ -77,10 +64,7 @@ def prepare(
     MicrographError
         The micrograph is too small for the particle, or carries no image.
     """
-    shape_px = (int(pixels.shape[0]), int(pixels.shape[1]))
-    shape = scaled_shape(shape_px, diameter_px, config)
-    image = resample(pixels, shape)
-    valid = valid_mask(image, config)
-    normal = flatten_and_normalise(image, valid, config)
-    scale = (shape_px[1] / shape[1], shape_px[0] / shape[0])
-    return ScaledMicrograph(-normal if particles_dark else normal, valid, scale, shape_px)
+    from cryoal.preprocess.on_device import as_tensor, prepare_on_device  # noqa: PLC0415  loads torch
+
+    ready = prepare_on_device(as_tensor(pixels), diameter_px, config, particles_dark=particles_dark)
+    return ScaledMicrograph(ready.pixels.numpy(), ready.valid.numpy(), ready.scale, ready.shape_px)

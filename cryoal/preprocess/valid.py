@@ -37,9 +37,14 @@ def valid_mask(image: NDArray[np.float32], config: PreprocessConfig) -> NDArray[
     # The window reaches over an area's edge by half its side.
     dead = ndimage.binary_dilation(dead, np.ones((3, 3), bool), iterations=window // 2 + 1)
     valid = ~dead
-    if valid.mean() < _MIN_VALID_SHARE:
-        raise MicrographError(f"only {valid.mean():.1%} of it carries an image; the rest is constant")
+    check_share(float(valid.mean()))
     return valid
+
+
+def check_share(valid: float) -> None:
+    """Refuse an image next to nothing of which is valid."""
+    if valid < _MIN_VALID_SHARE:
+        raise MicrographError(f"only {valid:.1%} of it carries an image; the rest is constant")
 
 
 def _mean_difference(image: NDArray[np.float32], axis: int, window: int) -> NDArray[np.float32]:

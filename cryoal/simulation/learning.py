@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from cryoal.evaluation.reliability import expected_calibration_error
 from cryoal.io.durable import atomic_path
 from cryoal.learner.asking import ask_fields
 from cryoal.learner.project import Project
-from cryoal.learner.scoring import Scorer, score
+from cryoal.learner.scorer import Scorer
+from cryoal.learner.scoring import score
 from cryoal.learner.training import train
 from cryoal.model.thresholds import threshold_for_expected_f1
 from cryoal.simulation.design import FULL, FULL_TWICE, Task
@@ -64,6 +66,7 @@ class CachedProject(Project):
     """A workspace whose micrographs were scaled before."""
 
     scaled: Path
+    reads_files: ClassVar[bool] = False
 
     def read_scaled(self, entry: MicrographEntry) -> ScaledMicrograph:
         """Read what `write_scaled` wrote."""

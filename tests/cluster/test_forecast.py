@@ -1,5 +1,6 @@
 """What a collection costs: told from a few micrographs, with nothing written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,12 @@ def test_a_workspace_without_a_round_is_measured_and_left_as_it_is(tmp_path: Pat
 
 
 def test_bounds() -> None:
-    reading = Forecast("cuda:0", 5, read_seconds=4.0, score_seconds=0.5, micrographs=10, to_score=0)
-    assert reading.bounds_seconds(10, readers=2) == (20.0, 45.0)
-    scoring = Forecast("cpu", 5, read_seconds=1.0, score_seconds=3.0, micrographs=10, to_score=0)
-    assert scoring.bounds_seconds(100, readers=2) == (300.0, 400.0)
+    some = Forecast("cuda:0", "float16", 5, 4.0, 0.5, readers=2, scorers=1, one_pool=False, micrographs=10, to_score=0)
+    assert some.bounds_seconds(10) == (20.0, 25.0)
+    on_cpu = replace(some, read_seconds=1.0, score_seconds=3.0, scorers=4, one_pool=True)
+    assert on_cpu.bounds_seconds(100) == (100.0, 125.0)
+    one_core = replace(on_cpu, scorers=1)
+    assert one_core.bounds_seconds(100) == (400.0, 400.0)
 
 
 def test_no_readable_micrograph_is_told(tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_the_command_tells_what_there_is(tmp_path: Path) -> None:
     lines = cryoal.ok("devices").splitlines()
     assert [line.split(":")[0].split()[0] for line in lines] == ["processors", "memory", "GPUs", "--device"]
     out = cryoal.ok("devices", "ws", "--device", "cpu", cwd=project)
-    assert "--device cpu: cpu" in out
+    assert "--device cpu: cpu, threads: 1" in out
     assert "all, 6: " in out
     assert "those not scored yet: none" in out
     new = new_project(tmp_path / "new")

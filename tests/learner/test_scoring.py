@@ -6,10 +6,11 @@ import torch
 from scipy.special import expit, logit
 
 from cryoal.errors import DeviceError, OptionError
-from cryoal.learner import scoring
+from cryoal.learner import scorer
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
-from cryoal.learner.scoring import Scored, ScoreOptions, Scorer, score
+from cryoal.learner.scorer import Scorer, SmallerTilesWarning
+from cryoal.learner.scoring import Scored, ScoreOptions, score
 from cryoal.learner.training import train
 from cryoal.workspace.candidates import read_candidates
 from cryoal.workspace.rounds import newest_round
@@ -34,7 +35,9 @@ def test_scoring_resumes_where_it_stopped(trained: Project) -> None:
     work.close()  # type: ignore[attr-defined]
     done = result_of(score(trained, ScoreOptions("cpu")))
     assert isinstance(done, Scored)
-    assert (done.scored, done.already_scored, done.set_aside) == (4, 2, 0)
+    # What was at work when it was stopped was finished.
+    assert done.already_scored >= 2
+    assert (done.scored + done.already_scored, done.set_aside) == (6, 0)
     again = result_of(score(trained, ScoreOptions("cpu")))
     assert (again.scored, again.already_scored) == (0, 6)  # type: ignore[attr-defined]
     found = read_candidates(newest_round(trained.layout), "Micrographs/b_07")
@@ -55,20 +58,24 @@ def test_too_little_memory_makes_smaller_tiles(trained: Project, monkeypatch: py
     layout = newest_round(trained.layout)
     at_once = Scorer.load(layout, trained.config, CPU)(scaled)
     asked: list[int] = []
-    real = scoring.score_maps
+    real = scorer.score_tiles
 
     def short_of_memory(committee: object, image: object, max_tile_px: int, smoothing_px: float) -> object:
         asked.append(max_tile_px)
-        if max_tile_px > 256:
+        if max_tile_px > 200:
             raise torch.OutOfMemoryError("too large")
         return real(committee, image, max_tile_px, smoothing_px)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(scoring, "score_maps", short_of_memory)
-    scorer = Scorer.load(layout, trained.config, CPU)
-    in_tiles = scorer(scaled)
-    assert asked == [2048, 1024, 512, 256]
-    scorer(scaled)
-    assert asked[4:] == [256]
+    monkeypatch.setattr(scorer, "score_tiles", short_of_memory)
+    short = Scorer.load(layout, trained.config, CPU)
+    with pytest.warns(SmallerTilesWarning) as said:
+        in_tiles = short(scaled)
+    assert [str(one.message) for one in said][-1] == (
+        "cpu: too little memory for tiles of 320 pixels; going on with tiles of 160"
+    )
+    assert asked == [1280, 640, 320, 160]
+    short(scaled)
+    assert asked[4:] == [160]
     assert np.array_equal(in_tiles.xy, at_once.xy)
     assert in_tiles.probability == pytest.approx(at_once.probability, abs=1e-5)
 
@@ -77,7 +84,10 @@ def test_no_memory_at_all(trained: Project, monkeypatch: pytest.MonkeyPatch) -> 
     def no_memory(*_: object) -> object:
         raise torch.OutOfMemoryError("none")
 
-    monkeypatch.setattr(scoring, "score_maps", no_memory)
-    scorer = Scorer.load(newest_round(trained.layout), trained.config, CPU)
-    with pytest.raises(DeviceError, match=r"cpu: too little memory even for tiles of 256 pixels.*--device cpu"):
-        scorer(trained.read_scaled(trained.entries[0]))
+    monkeypatch.setattr(scorer, "score_tiles", no_memory)
+    none = Scorer.load(newest_round(trained.layout), trained.config, CPU)
+    with (
+        pytest.warns(SmallerTilesWarning),
+        pytest.raises(DeviceError, match=r"cpu: too little memory even for tiles of 160 pixels.*--device cpu"),
+    ):
+        none(trained.read_scaled(trained.entries[0]))

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from cryoal.model.committee import Committee, Member
+from cryoal.config import NetworkConfig, PickingConfig
+from cryoal.data.classes import NO_CLASSES, Classes
+from cryoal.model import committee as committees
+from cryoal.model.committee import Committee, Member, reduced_precision
+from cryoal.model.pretrained import pretrained_members
 from cryoal.model.scoring import score
 from tests.model.simulated import SMALL, make_members, make_network, make_scaled, noise
 
 CPU = torch.device("cpu")
+TOLERANCE = PickingConfig().tolerance_logit
 
 
 def dropout_members(share=0.5, count=4):
@@ -107,3 +112,37 @@ def test_other_micrographs_change_nothing():
     for seed in range(3):
         score(committee, make_scaled(100 * noise((20, 24), seed).pixels), 4096)
     assert np.array_equal(score(committee, scaled, 4096).logits, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("classes", [NO_CLASSES, Classes((1, 2), (1,))])
+def test_half_precision_stays_within_the_tolerance(dtype, classes):
+    members, scaled = pretrained_members(NetworkConfig()), noise((200, 220))
+    if classes:
+        members = make_members(3, NetworkConfig(), classes)
+        for member in members:
+            member.network.head.weight.data /= 10
+    full, half = (score(Committee(members, CPU, one), scaled, 4096, 1.0) for one in (torch.float32, dtype))
+    assert half.logits.dtype == half.features.dtype == np.float32
+    assert 0 < np.abs(half.logits - full.logits).max() < TOLERANCE
+    if classes:
+        assert 0 < np.abs(half.class_logits - full.class_logits).max() < TOLERANCE
+
+
+def test_dropout_in_half_precision():
+    members, scaled = dropout_members(), noise((60, 64))
+    full, half = (score(Committee(members, CPU, one), scaled, 4096).logits for one in (torch.float32, torch.bfloat16))
+    assert np.abs(half - full).max() < 0.05 * np.abs(full).max()
+
+
+def test_precision_is_reduced_only_where_scores_stay_near(monkeypatch):
+    monkeypatch.setattr(committees, "fast_dtype", lambda device: torch.bfloat16)
+    members = pretrained_members(NetworkConfig())
+    assert reduced_precision(members, CPU, TOLERANCE) is torch.bfloat16
+    assert reduced_precision(members, CPU, 1e-4) is torch.float32
+    members[0].network.head.weight.data *= 20
+    assert reduced_precision(members, CPU, TOLERANCE) is torch.float32
+    members[0].network.head.weight.data *= torch.nan
+    assert reduced_precision(members, CPU, TOLERANCE) is torch.float32
+    monkeypatch.setattr(committees, "fast_dtype", lambda device: torch.float32)
+    assert reduced_precision(make_members(1), CPU, TOLERANCE) is torch.float32

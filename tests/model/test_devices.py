@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from cryoal.errors import DeviceError
-from cryoal.model.devices import device_named
+from cryoal.model import devices
+from cryoal.model.devices import device_named, devices_named, fast_dtype
 
 
 def test_cpu():
@@ -42,3 +43,53 @@ def test_present(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert device_named("cuda:1") == torch.device("cuda", 1)
     assert device_named("cuda").type == "cuda"
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def test_lists(two_gpus):
+    both = (torch.device("cuda", 0), torch.device("cuda", 1))
+    assert devices_named("cuda:0,cuda:1") == devices_named("auto") == both
+    assert devices_named("cuda:1, cuda:0") == both[::-1]
+    assert devices_named("cpu") == (torch.device("cpu"),)
+
+
+def test_auto_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices_named("auto") == (torch.device("cpu"),)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ("cuda:0,cuda:2", "cuda:2 was asked for, and 2 GPUs are visible"),
+        ("cuda:1,cuda:1", "names a GPU twice"),
+        ("cuda,cuda:0", "names a GPU twice"),
+        ("cuda:0,cpu", "only GPUs work side by side"),
+        ("auto,cuda:0", "names a GPU twice|only GPUs"),
+        ("cuda:0,", "'' is not known"),
+    ],
+)
+def test_lists_that_do_not_go(two_gpus, names, why):
+    with pytest.raises(DeviceError, match=why):
+        devices_named(names)
+
+
+@pytest.mark.parametrize(
+    ("flags", "dtype"),
+    [("fpu avx512f avx512_bf16", torch.bfloat16), ("amx_bf16", torch.bfloat16), ("fpu avx512f avx2", torch.float32)],
+)
+def test_half_precision_is_for_processors_that_have_it(tmp_path, monkeypatch, flags, dtype):
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(devices, "_CPUINFO", tmp_path / "cpuinfo")
+    assert fast_dtype(torch.device("cpu")) is dtype
+    assert fast_dtype(torch.device("cuda", 0)) is torch.float16
+
+
+def test_a_system_that_does_not_say(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "_CPUINFO", tmp_path / "none")
+    assert fast_dtype(torch.device("cpu")) is torch.float32
