@@ -170,7 +170,9 @@ class Scorer:
 
 def _committees(members: Sequence[Member], config: Config, devices: Sequence[torch.device]) -> Iterator[Committee]:
     """One a device, all of the precision that the first one is fast and near enough in."""
-    dtype = reduced_precision(members, devices[0], config.picking.tolerance_logit)
+    picking, size = config.picking, config.preprocess.pixels_per_diameter
+    smoothing_px = picking.smoothing_diameters * size
+    dtype = reduced_precision(members, devices[0], picking.tolerance_logit, smoothing_px)
     for device in devices:
         yield Committee(members, device, dtype)
 

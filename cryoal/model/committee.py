@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cryoal.data.classes import Classes
+from cryoal.filters import gaussian
 from cryoal.model.devices import fast_dtype
 from cryoal.model.network import PickerNetwork
 
@@ -100,10 +101,12 @@ class Committee:
         return torch.stack(rows), features, torch.stack(classes)
 
 
-def reduced_precision(members: Sequence[Member], device: torch.device, tolerance_logit: float) -> torch.dtype:
+def reduced_precision(
+    members: Sequence[Member], device: torch.device, tolerance_logit: float, smoothing_px: float = 0.0
+) -> torch.dtype:
     """The fastest dtype that a committee keeps within a tolerance of float32 on a device.
 
-    float16 on a GPU, bfloat16 on a CPU that multiplies it in hardware; tried out on an image of noise, as wide as it
+    float16 on a GPU, bfloat16 on a CPU that multiplies it in hardware; tried out on an image of noise, as strong as it
     is in micrographs: float32 where any score is further off than the tolerance, or not finite.
 
     Parameters
@@ -112,6 +115,8 @@ def reduced_precision(members: Sequence[Member], device: torch.device, tolerance
     device : torch.device
     tolerance_logit : float
         Largest difference of a score, logits.
+    smoothing_px : float
+        As score maps are smoothed by before they are used.
     """
     dtype = fast_dtype(device)
     if dtype is torch.float32:
@@ -119,7 +124,8 @@ def reduced_precision(members: Sequence[Member], device: torch.device, tolerance
     noise = np.random.default_rng(0).standard_normal((1, 1, _TRIAL_PX, _TRIAL_PX)).astype(np.float32)
     full, fast = (Committee(members, device, one)(torch.from_numpy(noise)) for one in (torch.float32, dtype))
     pairs = [(full[0], fast[0]), (full[2], fast[2])]
-    near = all(float((one - other).abs().max()) <= tolerance_logit for one, other in pairs if one.numel())
+    off = [gaussian(one - other, smoothing_px).abs().max() for one, other in pairs if one.numel()]
+    near = all(float(one) <= tolerance_logit for one in off)
     return dtype if near else torch.float32
 
 
