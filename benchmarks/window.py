@@ -1,6 +1,7 @@
 """Times the window: `python benchmarks/window.py [--screenshots DIR]`; starts a display of its own where there is none.
 
-One real micrograph of ../shared where that is there, else a simulated one; a scripted expert; Mesa's software OpenGL.
+Twelve real micrographs of apoferritin (1240 × 1200 pixels) from ../shared, labelled by a scripted expert, then twelve
+of β-galactosidase (4096 × 4096); where they are not there, the simulated ones. Mesa's software OpenGL.
 """
 
 import argparse
@@ -40,17 +41,15 @@ def start_display() -> Callable[[], None]:
     return lambda: [one.terminate() for one in reversed(started)] and None
 
 
-def make_project(folder: Path) -> tuple[Path, float]:
+def make_project(folder: Path, name: str) -> Path:
     """Micrographs and truth to label: real ones where they are to be had."""
     script = ROOT.parent / "shared" / "data" / "make_project.py"
+    project = folder / name
     if script.exists():
-        command = [sys.executable, str(script), str(folder), "--sets", "apoferritin_10146"]
-        subprocess.run(command, check=True, capture_output=True)
-        project = folder / "apoferritin_10146"
+        subprocess.run([sys.executable, str(script), str(folder), "--sets", name], check=True, capture_output=True)
     else:
-        project = folder / "sample"
         shutil.copytree(ROOT / "sample_data", project)
-    return project, float((project / "diameter_angstrom.txt").read_text())
+    return project
 
 
 @dataclass
@@ -113,28 +112,35 @@ def load() -> str:
     return f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors"
 
 
-def measure(bench: Bench, project: Path, diameter_angstrom: float) -> None:
-    """From an empty start page to an export."""
-    from qtpy.QtCore import Qt
-    from qtpy.QtTest import QTest
+def resident_mib() -> float:
+    """Memory of the window's process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    from tests.napari_plugin.expert import Expert
 
+def begin(bench: Bench, project: Path) -> float:
+    """Make a workspace on the start page, up to the first proposals; gives the seconds."""
     window, dock = bench.window, bench.window.dock
-    bench.tell("the machine at the start", load())
+    os.chdir(project)
     dock.start.micrographs.setText("Micrographs")
-    dock.start.diameter.setValue(diameter_angstrom)
+    dock.start.diameter.setValue(float((project / "diameter_angstrom.txt").read_text()))
     window.until(lambda: "Micrographs: " in dock.start._message.text(), SECONDS)
     dock.start.folder.setText("work")
     bench.shoot("napari_start")
     begun = time.monotonic()
     dock.start.make_button.click()
     window.until(lambda: dock.controller is not None, SECONDS)
-    bench.tell("new workspace, seconds to the review page", f"{time.monotonic() - begun:.1f}")
-    rounds = dock.review.rounds
-    window.until(lambda: not rounds.is_busy, SECONDS)
-    bench.tell("the same to the first proposals", f"{time.monotonic() - begun:.1f}")
-    bench.shoot("napari_first")
+    window.until(lambda: not dock.review.rounds.is_busy, SECONDS)
+    return time.monotonic() - begun
+
+
+def label(bench: Bench, project: Path) -> None:
+    """Two rounds by the scripted expert."""
+    from qtpy.QtCore import Qt
+
+    from tests.napari_plugin.expert import Expert
+    from tests.napari_plugin.window import Gaps
+
+    window, rounds = bench.window, bench.window.dock.review.rounds
     expert = Expert(window, project / "truth")
     for number in range(1, ROUNDS + 1):
         begun, labels, gestures = time.monotonic(), window.document.ledger.made, expert.gestures
@@ -143,27 +149,54 @@ def measure(bench: Bench, project: Path, diameter_angstrom: float) -> None:
         made = window.document.ledger.made - labels
         bench.tell(f"round {number}: gestures a label", f"{(expert.gestures - gestures) / made:.2f} ({made} labels)")
         bench.tell(f"round {number}: the window's seconds a label", f"{(time.monotonic() - begun) / made:.2f}")
-        begun = time.monotonic()
+        begun, gaps = time.monotonic(), Gaps()
         rounds.retrain()
         window.until(lambda: not rounds.is_busy, SECONDS)
         bench.tell(f"round {number}: retrain to new proposals, s", f"{time.monotonic() - begun:.1f}")
+        bench.tell(f"round {number}: longest pause of the window meanwhile, ms", f"{1000 * gaps.longest:.0f}")
         if number == 1:
             for key in (Qt.Key.Key_F, Qt.Key.Key_F, Qt.Key.Key_D, Qt.Key.Key_S, Qt.Key.Key_G):
                 window.key(key)
             bench.shoot("napari")
             window.key(Qt.Key.Key_G)
-    switches = [Qt.Key.Key_R] * SWITCHES
-    judging = [Qt.Key.Key_F, Qt.Key.Key_D] * (KEYS // 2)
-    for what, keys in (("key to screen", judging), ("micrograph switch", switches)):
+    rounds.retrain()
+    window.settle(3.0)
+    begun = time.monotonic()
+    rounds.retrain()
+    window.until(lambda: not rounds.is_busy, SECONDS)
+    bench.tell("cancel, s", f"{time.monotonic() - begun:.2f}")
+
+
+def time_keys(bench: Bench, where: str) -> None:
+    """Keys that judge, and keys that change the micrograph."""
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+
+    window = bench.window
+    judging, switching = [Qt.Key.Key_F, Qt.Key.Key_D] * (KEYS // 2), [Qt.Key.Key_R] * SWITCHES
+    for what, keys in (("key to screen", judging), ("another micrograph", switching)):
         spent = [bench.seconds_to_screen(lambda key=key: QTest.keyClick(window.canvas, key)) for key in keys]
-        bench.tell(what, figures(spent))
+        bench.tell(f"{where}: {what}", figures(spent))
+    bench.tell(f"{where}: memory, MiB", f"{resident_mib():.0f}")
+
+
+def measure(bench: Bench, folder: Path) -> None:
+    """From an empty start page to two rounds, and then the larger micrographs."""
+    dock = bench.window.dock
+    bench.tell("the machine at the start", load())
+    project = make_project(folder, "apoferritin_10146")
+    bench.tell("new workspace to the first proposals, s", f"{begin(bench, project):.1f}")
+    label(bench, project)
+    time_keys(bench, "1240 × 1200")
     place = dock.controller.document.project.layout.root
     dock.leave()
-    begun = time.monotonic()
-    bench.seconds_to_screen(lambda: dock.open(str(place)))
-    bench.tell("open the workspace again, s", f"{time.monotonic() - begun:.2f}")
-    resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
-    bench.tell("memory, MiB", f"{resident_pages * os.sysconf('SC_PAGE_SIZE') / 2**20:.0f}")
+    bench.tell("open the workspace again, s", f"{bench.seconds_to_screen(lambda: dock.open(str(place))):.2f}")
+    dock.leave()
+    larger = make_project(folder, "bgal_10017")
+    bench.screenshots = None
+    bench.tell("4096 × 4096: new workspace to the first proposals, s", f"{begin(bench, larger):.1f}")
+    time_keys(bench, "4096 × 4096")
+    bench.tell("the machine at the end", load())
 
 
 def main() -> None:
@@ -172,27 +205,34 @@ def main() -> None:
     chosen = parser.parse_args().screenshots
     screenshots = chosen.absolute() if chosen else None
     end_display = start_display()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["NAPARI_CONFIG"] = f"{folder}/settings.yaml"
-        os.environ.pop("CRYOAL_WORKSPACE", None)
-        os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
-        project, diameter_angstrom = make_project(Path(folder))
-        begun = time.monotonic()
-        import napari
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["NAPARI_CONFIG"] = f"{folder}/settings.yaml"
+            run(Path(folder), screenshots)
+    finally:
+        end_display()
 
-        viewer = napari.Viewer(show=True)
-        _, dock = viewer.window.add_plugin_dock_widget("cryoal", "Label particles")
-        viewer.window._qt_window.showMaximized()
-        from tests.napari_plugin.window import Window
 
-        bench = Bench(Window(viewer, dock, project), screenshots)
-        bench.window.settle(0.5)
-        bench.tell("napari with the dock, s", f"{time.monotonic() - begun - 0.5:.1f}")
-        os.chdir(project)
-        measure(bench, project, diameter_angstrom)
+def run(folder: Path, screenshots: Path | None) -> None:
+    """Open napari with the dock, and measure."""
+    os.environ.pop("CRYOAL_WORKSPACE", None)
+    os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
+    begun = time.monotonic()
+    import napari
+
+    viewer = napari.Viewer(show=True)
+    _, dock = viewer.window.add_plugin_dock_widget("cryoal", "Label particles")
+    viewer.window._qt_window.showMaximized()
+    from tests.napari_plugin.window import Window
+
+    bench = Bench(Window(viewer, dock, folder), screenshots)
+    bench.window.settle(0.5)
+    bench.tell("napari with the dock, s", f"{time.monotonic() - begun - 0.5:.1f}")
+    try:
+        measure(bench, folder)
+    finally:
         dock.close_down()
         viewer.close()
-    end_display()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cryoal.data.labels import Verdict
 from cryoal.errors import FileError, MicrographError, UserError
 from napari_plugin.document import Document
-from napari_plugin.images import DisplayImage, ImageStore
+from napari_plugin.images import DisplayImage, ImageStore, blank_image
 from napari_plugin.scene import ALARM, WHITE, Scene, from_world
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Controller:
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         self._double_click = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks.clear()
+        viewer.canvas.events.size.connect(self._look_again)
         overlay = viewer.canvas.overlays.text
         overlay.visible, overlay.font_size, overlay.position, overlay.color = True, _TEXT_SIZE, "top_left", WHITE
         overlay.box = True
@@ -64,6 +65,7 @@ class Controller:
         if self._on_mouse in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
         self.viewer.mouse_double_click_callbacks.extend(self._double_click)
+        self.viewer.canvas.events.size.disconnect(self._look_again)
         self.viewer.canvas.overlays.text.visible = False
 
     # What keys do
@@ -185,8 +187,7 @@ class Controller:
             self.image = self._images.get(project.by_key[key])
         except (FileError, MicrographError) as error:
             self.message = str(error)
-            self._shown_key = key
-            return
+            self.image = blank_image(project.shapes[key])  # lest marks are judged on another micrograph's pixels
         self.scene.show_image(self.image.low_pass if self.low_pass else self.image.plain, self.image.bin)
         self._shown_key = key
         if new:
@@ -212,6 +213,11 @@ class Controller:
         away = (abs(at - middle) for at, middle in zip(place.target, centre, strict=True))
         if any(far > _CENTRAL_SHARE * side / 2 for far, side in zip(away, seen, strict=True)):
             self._centre_on(place.target)
+
+    def _look_again(self) -> None:
+        """Show the field whole on a canvas of another size."""
+        self._shown_field = None
+        self._look()
 
     def _seen_px(self) -> tuple[float, float]:
         """Original pixels along x and y that the canvas has room for."""

@@ -18,6 +18,7 @@ _SMOOTHING_DIAMETERS = 0.06
 _BACKGROUND_DIAMETERS = 1.0
 _SAMPLE_STEP = 7
 _KEPT = 4
+_BLANK_BIN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ def display_image(pixels: NDArray[np.generic], diameter_px: float) -> DisplayIma
     )
     flat -= background[rows[:, None], columns]
     return DisplayImage(_shown(small, 0.5), _shown(flat, 0.2), step)
+
+
+def blank_image(shape_px: tuple[int, int]) -> DisplayImage:
+    """What is shown of a micrograph of shape (ny, nx) that cannot be read."""
+    ny, nx = (-(-side // _BLANK_BIN) for side in shape_px)
+    nothing = Shown(np.zeros((ny, nx), np.float32), (0.0, 1.0))
+    return DisplayImage(nothing, nothing, _BLANK_BIN)
 
 
 def binned(pixels: NDArray[np.generic], step: int) -> NDArray[np.float32]:

@@ -126,7 +126,8 @@ class Scene:
             self.image.data = shown.pixels
             if self.image.scale[-1] != bin_px:
                 self.image.scale, self.image.translate = (bin_px, bin_px), (shift, shift)
-            self.image.contrast_limits_range = (float(shown.pixels.min()), float(shown.pixels.max()))
+            low, high = float(shown.pixels.min()), float(shown.pixels.max())
+            self.image.contrast_limits_range = (low, high if high > low else low + 1)
             self.image.contrast_limits = shown.contrast_limits
 
     def show_marks(self, marks: Marks, diameter_px: float) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QApplication,
     QDockWidget,
+    QLineEdit,
     QMainWindow,
     QScrollArea,
     QSizePolicy,
@@ -161,8 +163,11 @@ class Dock(QWidget):
                 self._shortcuts.append(shortcut)
 
     def _act(self, action: str) -> None:
-        """Do what a key says."""
-        if self.review is not None and action:
+        """Do what a key says; in a text field, the one key that would not type, Return, ends the typing."""
+        focused = QApplication.focusWidget()
+        if isinstance(focused, QLineEdit | QAbstractSpinBox):
+            focused.clearFocus()
+        elif self.review is not None and action:
             self.review.act(action)
 
 

@@ -25,6 +25,7 @@ from napari_plugin.widgets.bar import Bar
 
 _RETRAIN, _PROPOSE = "Retrain", "Propose"
 _AUTOMATIC = "automatic"
+_IN_A_SHELL, _IN_THE_WINDOW = "cryoal query --strategy random", "choose random in File > Preferences > cryoal"
 _WORDS = {"best_f1": "best F1", "average_precision": "average precision", "ece_after": "calibration error"}
 
 
@@ -231,7 +232,7 @@ def told(now: Status) -> list[str]:
         kept_out = [f"{word} {newest.metrics[key]:.3f}" for key, word in _WORDS.items() if key in newest.metrics]
         lines += ["On labels kept out of training: " + ", ".join(kept_out)] if kept_out else []
     if now.outlook is not None and len(now.rounds) > 1:
-        sentence = str(now.outlook)
+        sentence = str(now.outlook).replace(_IN_A_SHELL, _IN_THE_WINDOW)
         sentence = sentence[0].upper() + sentence[1:]
         lines.append(sentence if now.outlook.pays else f"<b>{sentence}</b>")
     if now.set_aside:

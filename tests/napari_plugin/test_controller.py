@@ -166,6 +166,23 @@ def test_micrographs_that_cannot_be_shown_are_named_and_labelling_goes_on(projec
     assert len(lines(workspace)) == 1
 
 
+def test_a_field_is_shown_whole_on_any_canvas_without_needless_black(controller: Controller) -> None:
+    camera, document = controller.viewer.scene.camera, controller.document
+    for size in ((400, 700), (900, 500)):
+        controller.viewer.canvas.size = size
+        height, width = (side / camera.zoom for side in size)
+        field, (ny, nx) = document.place.field, document.project.shapes[document.place.micrograph]
+        _, y, x = camera.center
+        assert x - width / 2 <= field.x <= field.x + field.size <= x + width / 2
+        assert y - height / 2 <= field.y <= field.y + field.size <= y + height / 2
+        for at, seen, side in ((x, width, nx), (y, height, ny)):
+            assert seen >= side or -1 <= at - seen / 2 <= at + seen / 2 <= side + 1
+    zoom = camera.zoom
+    controller.close()
+    controller.viewer.canvas.size = (300, 300)
+    assert camera.zoom == zoom
+
+
 def test_candidates_outside_the_image_or_without_a_number_do_no_harm(project: Project, workspace: Path) -> None:
     layout, key = published_rounds(project.layout)[-1], project.entries[0].key
     old = read_candidates(layout, key)

@@ -15,6 +15,8 @@ from cryoal.cli.main import app
 from cryoal.config import Config
 from cryoal.errors import UserError
 from cryoal.io.formats import FORMATS, read_files
+from cryoal.learner.outlook import Outlook
+from cryoal.learner.status import RoundStatus, Status
 from cryoal.workspace.rounds import RoundInfo, next_round
 from tests.napari_plugin.conftest import lines, needs_display
 
@@ -25,6 +27,7 @@ from qtpy.QtCore import Qt  # noqa: E402
 from qtpy.QtTest import QTest  # noqa: E402
 
 from napari_plugin.jobs import CANCELLED, Job  # noqa: E402
+from napari_plugin.widgets.rounds import told  # noqa: E402
 
 if TYPE_CHECKING:
     from tests.napari_plugin.window import Window
@@ -67,6 +70,14 @@ def preferences() -> Iterator[object]:
     yield chosen
     for name, value in before.items():
         setattr(chosen, name, value)
+
+
+def test_how_to_measure_is_said_in_the_words_of_the_window() -> None:
+    outlook = Outlook(True, "of a test", (), None, None)
+    now = Status(1, {}, {"particle": 3}, (RoundStatus(1, {}, {}, 1, True, False),) * 2, "", outlook)
+    sentence = next(line for line in told(now) if "Another round" in line)
+    assert "Preferences" in sentence
+    assert "cryoal query" not in sentence
 
 
 def test_crops_selected_with_shift_and_ctrl_are_judged_as_one_step(window: "Window") -> None:

@@ -19,7 +19,9 @@ from tests.napari_plugin.conftest import ROOT, lines, needs_display
 
 needs_display()
 
-from qtpy.QtCore import Qt, QTimer  # noqa: E402
+from qtpy.QtCore import Qt  # noqa: E402
+
+from tests.napari_plugin.window import Gaps  # noqa: E402
 
 if TYPE_CHECKING:
     from tests.napari_plugin.window import Window
@@ -38,20 +40,6 @@ def retrained(window: "Window") -> bool:
     assert review is not None
     review.rounds.button.click()
     return window.until(lambda: not review.rounds.is_busy, JOB_SECONDS)
-
-
-class Gaps:
-    """How long the window's event loop stood still at most."""
-
-    def __init__(self) -> None:
-        self.longest, self._last = 0.0, time.monotonic()
-        self._timer = QTimer(interval=10)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        self.longest, self._last = max(self.longest, now - self._last), now
 
 
 def test_retrain_cancel_retrain(window: "Window", sample_data: Path, record_property: Record) -> None:

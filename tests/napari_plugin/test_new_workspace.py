@@ -84,3 +84,10 @@ def test_a_missing_pixel_size_and_a_diameter_too_wide_are_told(sample_data: Path
     assert look(str(path.parent), 165.0, 4.0, None, Config()).diameter_px == pytest.approx(165 / 4)
     with pytest.raises(UserError, match=r"diameter|wide"):
         look(str(path.parent), 5000.0, 4.0, None, Config())
+
+
+@pytest.mark.parametrize("content", ["", "data_\n\nloop_\n_rlnMicrographName\n", "data_\n\n_rlnVersion 3\n"])
+def test_a_star_without_micrographs_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "empty.star").write_text(content)
+    with pytest.raises(UserError, match=r"empty\.star"):
+        look(str(tmp_path / "empty.star"), 100.0, None, None, Config())

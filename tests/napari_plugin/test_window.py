@@ -17,6 +17,7 @@ from tests.napari_plugin.conftest import lines, needs_display
 needs_display()
 
 from qtpy.QtCore import QPoint, Qt  # noqa: E402
+from qtpy.QtGui import QKeySequence  # noqa: E402
 from qtpy.QtTest import QTest  # noqa: E402
 from qtpy.QtWidgets import QApplication  # noqa: E402
 
@@ -50,25 +51,46 @@ def test_f_d_s_are_three_lines_and_three_undos_restore_the_document(window: "Win
     assert window.document.snapshot() == before
 
 
-def test_keys_act_wherever_the_focus_is_but_in_a_text_field(window: "Window") -> None:
+def test_every_key_acts_wherever_the_focus_is(window: "Window", monkeypatch: pytest.MonkeyPatch) -> None:
     review = window.dock.review
     assert review is not None
     window.key(KEY.Key_G)
     assert review.gallery.isVisible()
+    pressed: list[str] = []
+    monkeypatch.setattr(review, "act", pressed.append)
     places = [window.canvas, review.gallery._list, review.slider._slider, review.rounds.button, review.rounds.format]
     for widget in places:
-        made = len(lines(window.workspace))
         widget.setFocus()
+        window.settle(0.01)
+        for key in KEYS:
+            for sequence in key.keys:
+                pressed.clear()
+                QTest.keySequence(widget, QKeySequence(sequence))
+                assert pressed == [key.action] * bool(key.action), (widget, sequence)
+    monkeypatch.undo()
+    window.key(KEY.Key_G)
+
+
+def test_in_a_text_field_keys_type_and_return_ends_the_typing(window: "Window") -> None:
+    review = window.dock.review
+    assert review is not None
+    for field, typed in ((review.rounds.out, "fads1"), (review.slider._box, "0.7")):
+        before = window.document.snapshot()
+        field.setFocus()
+        field.selectAll()
         window.settle()
-        window.key(KEY.Key_F)
-        assert len(lines(window.workspace)) == made + 1, widget
-    made = len(lines(window.workspace))
-    review.rounds.out.setFocus()
-    window.settle()
-    QTest.keyClicks(review.rounds.out, "fads1")
-    window.settle()
-    assert review.rounds.out.text() == "fads1"
-    assert len(lines(window.workspace)) == made
+        QTest.keyClicks(field, typed)
+        for key in (KEY.Key_Backspace, KEY.Key_9, KEY.Key_Return):
+            QTest.keyClick(field, key)
+        window.settle()
+        assert field.text().rstrip("0") == typed[:-1] + "9"
+        assert not field.hasFocus()
+        assert window.until(lambda: not review.slider._timer.isActive(), 2)
+        assert lines(window.workspace) == []
+        assert field is review.slider._box or window.document.snapshot() == before
+    assert window.document.threshold == pytest.approx(0.9)
+    window.key(KEY.Key_F)
+    assert len(lines(window.workspace)) == 1
 
 
 def test_every_key_has_its_action(window: "Window") -> None:
@@ -125,6 +147,7 @@ def test_a_drag_is_no_click_and_a_double_click_does_not_zoom(window: "Window") -
     )
     window.settle()
     assert window.viewer.scene.camera.zoom == zoom
+    assert len(lines(window.workspace)) <= 1
 
 
 def test_shift_drag_rejects_all_inside_and_one_undo_takes_it_back(window: "Window") -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -78,6 +78,20 @@ class Window:
                 return False
             self.settle(0.02)
         return True
+
+
+class Gaps:
+    """How long the window's event loop stood still at most."""
+
+    def __init__(self) -> None:
+        self.longest, self._last = 0.0, time.monotonic()
+        self._timer = QTimer(interval=10)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.longest, self._last = max(self.longest, now - self._last), now
 
 
 def move_to(widget: QWidget, where: QPoint, modifier: Any) -> None:
