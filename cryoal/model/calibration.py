@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 MIN_LABELS_PER_CLASS = 10
 _FOLDS = 5
 _GIVEN = "given"
+_CLEAR_NATS = 3.0  # odds of twenty to one that another calibration than the given one is right
 _Fit = Callable[[FloatArray, FloatArray], tuple[float, float]]
 
 
@@ -85,7 +86,7 @@ def choose_calibration(
     groups : array, shape (N,)
         Micrograph of each label: labels of one micrograph are never on both sides of a fold.
     otherwise : Calibration, optional
-        To be used where labels are too few, and one to choose from where there are enough; by default the identity.
+        To be used where labels are too few or do not speak clearly for another; by default the identity, if too few.
 
     Returns
     -------
@@ -111,6 +112,8 @@ def choose_calibration(
     fits = _METHODS if otherwise is None else {**_METHODS, _GIVEN: _as_given(otherwise)}
     losses = {method: _left_out_nll(fit, z, label, group) for method, fit in fits.items()}
     method = min(losses, key=losses.__getitem__)
+    if otherwise is not None and z.size * (losses[_GIVEN] - losses[method]) < _CLEAR_NATS:
+        method = _GIVEN
     slope, intercept = fits[method](z, label)
     note = "left-out negative log likelihood: " + ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
     named = otherwise.method if otherwise is not None and method == _GIVEN else method

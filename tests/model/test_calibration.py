@@ -99,16 +99,11 @@ def test_a_group_is_left_out_as_a_whole(groups):
 
 
 def test_a_given_calibration_is_kept_where_labels_do_not_speak_against_it():
-    given = Calibration("platt", 0.4, -1.5, "from elsewhere")
-    z, y, group = make_labels(5000, slope=0.4, intercept=-1.5)
-    few = np.r_[np.flatnonzero(y == 1)[:12], np.flatnonzero(y == 0)[:12]]
-    z, y, group = z[few], y[few], np.arange(few.size) % 3
-    chosen = choose_calibration(z, y, group, given)
-    losses = dict(
-        one.rsplit(" ", 1) for one in chosen.note.removeprefix("left-out negative log likelihood: ").split(", ")
-    )
-    assert set(losses) == {"identity", "temperature", "platt", "given"}
-    assert (chosen.slope == 0.4) == (losses["given"] == min(losses.values(), key=float))
+    given = Calibration("platt", 0.4, -1.0, "from elsewhere")
+    for seed in range(5):
+        z, y, group = make_labels(80, slope=0.4, intercept=-1.0, seed=seed)
+        chosen = choose_calibration(z, y, group, given)
+        assert (chosen.method, chosen.slope, chosen.intercept) == ("platt", 0.4, -1.0)
     against = choose_calibration(*make_labels(5000, slope=2.0), given)
     assert against.slope == pytest.approx(2.0, abs=0.2)
 
