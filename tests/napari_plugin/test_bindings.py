@@ -31,4 +31,4 @@ def test_a_session_with_a_round_and_an_export(binding: str, workspace: Path, tmp
     assert whats.count("label") >= 5
     assert whats.count("retract") == 1
     assert whats.count("field") == 1
-    assert len(list((workspace / "export").rglob("*_autopick.star"))) == 3
+    assert len(list((workspace / "export/Micrographs").glob("*_autopick.star"))) == 3
