@@ -79,7 +79,7 @@ class TrainingConfig:
     batch, crop_diameters
         Patches a step, and their side.
     fine_batch : int
-        In place of the former where training starts from the shipped weights.
+        In place of the former where training starts from the shipped weights and takes no more than `min_fine_steps`.
     learning_rate, weight_decay : float
     fine_learning_rate : float
         In place of the former where training starts from the shipped weights: with many labels, with few a part of it.

@@ -219,7 +219,7 @@ class _MemberRun:
     def _train_detection(self, network: PickerNetwork) -> float:
         """Train what tells particles from background; the prior shift of its scores."""
         task, config = self.task, self.config
-        if task.start is not None:
+        if task.start is not None and task.steps <= config.min_fine_steps:
             config = replace(config, batch=config.fine_batch)
         rng = np.random.default_rng(task.seed)
         sampler = PatchSampler(task.images, task.held_out, self.pixels_per_diameter, config)
