@@ -111,12 +111,12 @@ class TrainingConfig:
     committee: str = "ensemble"
     max_micrographs: int = 100
     min_steps: int = 100
-    min_fine_steps: int = 60
+    min_fine_steps: int = 100
     max_steps: int = 1000
     diameters2_per_step: float = 3.0
     fine_diameters2_per_step: float = 6.0
     batch: int = 8
-    fine_batch: int = 4
+    fine_batch: int = 8
     crop_diameters: float = 4.0
     learning_rate: float = 3e-3
     fine_learning_rate: float = 2e-3
