@@ -78,8 +78,6 @@ class TrainingConfig:
         The same where training starts from the shipped weights.
     batch, crop_diameters
         Patches a step, and their side.
-    fine_batch : int
-        In place of the former where training starts from the shipped weights and takes no more than `min_fine_steps`.
     learning_rate, weight_decay : float
     fine_learning_rate : float
         In place of the former where training starts from the shipped weights: with many labels, with few a part of it.
@@ -116,7 +114,6 @@ class TrainingConfig:
     diameters2_per_step: float = 3.0
     fine_diameters2_per_step: float = 6.0
     batch: int = 8
-    fine_batch: int = 8
     crop_diameters: float = 4.0
     learning_rate: float = 3e-3
     fine_learning_rate: float = 2e-3

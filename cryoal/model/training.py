@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -219,8 +219,6 @@ class _MemberRun:
     def _train_detection(self, network: PickerNetwork) -> float:
         """Train what tells particles from background; the prior shift of its scores."""
         task, config = self.task, self.config
-        if task.start is not None and task.steps <= config.min_fine_steps:
-            config = replace(config, batch=config.fine_batch)
         rng = np.random.default_rng(task.seed)
         sampler = PatchSampler(task.images, task.held_out, self.pixels_per_diameter, config)
         start = None if task.start is None else task.start.network.for_scoring().to(self.device)
