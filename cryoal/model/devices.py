@@ -60,6 +60,13 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
 
 
+def training_dtype(device: torch.device) -> torch.dtype:
+    """What convolutions are trained in: bfloat16, whose range is that of float32, where a device has it in hardware."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    return fast_dtype(device)
+
+
 def _cpu_has_bfloat16() -> bool:
     """Whether the processor says so, on Linux; elsewhere it is taken not to."""
     try:

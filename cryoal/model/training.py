@@ -17,6 +17,7 @@ from cryoal.config import NetworkConfig, TrainingConfig
 from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.errors import DeviceError, Interrupted
 from cryoal.model.committee import Member
+from cryoal.model.devices import training_dtype
 from cryoal.model.losses import class_loss, held_loss, picker_loss
 from cryoal.model.network import PickerNetwork
 from cryoal.model.patches import Batch, PatchSampler, TrainingImage
@@ -227,12 +228,14 @@ class _MemberRun:
         batch_density = 0.0
         for step in range(1, task.steps + 1):
             batch = self._drawn(sampler, rng)
-            logits, _ = network(batch.image, self._dropout(network, rng, config.batch))
-            loss = picker_loss(logits, batch, config.particle_weight, task.unlabelled_prior)
+            masks = self._dropout(network, rng, config.batch)
+            with self._fast():
+                logits, _ = network(batch.image, masks)
+            loss = picker_loss(logits.float(), batch, config.particle_weight, task.unlabelled_prior)
             if start is not None:
-                with torch.no_grad():
+                with self._fast(), torch.no_grad():
                     before, _ = start(batch.image)
-                loss = held_loss(loss, logits, before, batch, config.label_weight)
+                loss = held_loss(loss, logits.float(), before.float(), batch, config.label_weight)
             update(loss)
             batch_density += (batch.target_density - batch_density) / step
             self._report(step, loss)
@@ -248,9 +251,11 @@ class _MemberRun:
         update = _Update.of(list(branch.parameters()), config.learning_rate, task.class_steps, config)
         for step in range(1, task.class_steps + 1):
             batch = self._drawn(sampler, rng)
-            logits = network.class_logits(batch.image, self._dropout(network, rng, config.batch))
+            masks = self._dropout(network, rng, config.batch)
+            with self._fast():
+                logits = network.class_logits(batch.image, masks)
             if batch.place is not None:
-                loss = class_loss(logits, batch.place, task.classes)
+                loss = class_loss(logits.float(), batch.place, task.classes)
                 update(loss)
                 self._report(task.steps + step, loss)
 
@@ -259,6 +264,11 @@ class _MemberRun:
         if self.stop.is_set():
             raise Interrupted("training was stopped")
         return sampler.draw(rng).to(self.device)
+
+    def _fast(self) -> torch.autocast:
+        """Where convolutions are computed in what the device is fast in; weights and losses stay float32."""
+        dtype = training_dtype(self.device)
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32)
 
     def _report(self, step: int, loss: Tensor) -> None:
         if step % _REPORT_EVERY == 0:

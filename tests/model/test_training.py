@@ -78,6 +78,21 @@ def test_a_small_committee_learns(image):
     assert average_precision([Member(m.network, m.prior_shift_logit) for m in members_of(image)]) > 0.9
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_it_learns_in_whatever_the_device_is_fast_in(image, monkeypatch, dtype):
+    monkeypatch.setattr(training, "training_dtype", lambda device: dtype)
+    seen = []
+    hook = torch.nn.modules.module.register_module_forward_hook(lambda module, args, out: seen.append((module, out)))
+    try:
+        members = members_of(image)
+    finally:
+        hook.remove()
+    assert {out.dtype for module, out in seen if isinstance(module, torch.nn.Conv2d)} == {dtype}
+    weights = (value for member in members for value in member.network.parameters())
+    assert {value.dtype for value in weights} == {torch.float32}
+    assert average_precision([Member(m.network, m.prior_shift_logit) for m in members]) > 0.9
+
+
 def test_positives_only_are_enough():
     scaled, xy = blobs((160, 170), 10, seed=0)
     image = training_image(scaled, MicrographLabels(particles(xy[:6], Origin.IMPORT)))
