@@ -46,6 +46,8 @@ def write_many(write: Callable[..., None], *columns: Iterable[object]) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path`, of the same suffixes, to write to; on clean exit it takes the name `path`.
 
+    In a folder that is a temporary one itself nothing waits for the disk: `publish_directory` does, for all files.
+
     Raises
     ------
     FileError
@@ -55,9 +57,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         make_folder(path.parent)
         yield temporary
-        _sync(temporary)
+        is_final = not any(is_temporary(folder) for folder in path.parents)
+        if is_final:
+            _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        if is_final:
+            _sync(path.parent)
     except OSError as error:
         if error.filename not in (None, str(temporary), str(path.parent)):
             raise  # about another file that the writer touched

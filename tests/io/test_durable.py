@@ -113,6 +113,31 @@ def test_publish_directory_moves_the_whole_and_never_over_another(tmp_path: Path
     assert (final / "deep" / "x").read_text() == "first"
 
 
+def test_files_of_a_folder_in_the_making_reach_the_disk_once_before_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    making = durable.temporary_sibling(tmp_path / "final")
+    durable.make_folder(making / "inner")
+    synced.clear()
+    durable.write_atomic(making / "inner" / "a.txt", "a")
+    assert not synced
+    durable.publish_directory(making, tmp_path / "final")
+    in_making = [str(making / "inner" / "a.txt"), str(making / "inner"), str(making)]
+    assert sorted(synced[:-1]) == sorted(in_making)
+    assert synced[-1] == str(tmp_path)
+    synced.clear()
+    durable.write_atomic(tmp_path / "final" / "b.txt", "b")
+    assert len(synced) == 2
+
+
 def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from cryoal.io.durable import temporary_sibling as sibling\n"
