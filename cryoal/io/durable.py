@@ -68,8 +68,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise  # about another file that the writer touched
         raise write_error(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        _unlink(temporary)
 
 
 def publish_directory(temporary: Path, final: Path) -> None:
@@ -144,6 +143,13 @@ def temporary_sibling(path: Path) -> Path:
     return path.with_name(f".cryoal-tmp-{os.getpid()}-{secrets.token_hex(4)}-{platform.node()}~{path.name}")
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all its files, several at a time: each waits for the disk. What cannot go stays."""
+    for here, _, names in os.walk(folder):
+        deque(in_threads(_unlink, (Path(here, name) for name in names)), maxlen=0)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def is_temporary(path: Path) -> bool:
     """Whether the name is one that `temporary_sibling` gives."""
     return _TEMPORARY.match(path.name) is not None
@@ -167,10 +173,9 @@ def remove_leftovers(folder: Path) -> None:
         if match is None or match["host"] != platform.node() or process_is_alive(int(match["pid"])):
             continue
         if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
         else:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+            _unlink(path)
 
 
 def process_is_alive(pid: int) -> bool:
@@ -199,6 +204,12 @@ def write_error(path: Path, error: OSError) -> FileError:
     return FileError(
         f"{path}: cannot be written ({error.strerror or error}); check the disk and the folder {path.parent}"
     )
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file if that can be done."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _append(descriptor: int, data: bytes) -> None:

@@ -1,6 +1,5 @@
 """Picks of the newest round: candidates above a threshold, and what the expert said, which no model overrules."""
 
-import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from cryoal.data.labels import MicrographLabels, Verdict
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import OptionError, WorkspaceError
-from cryoal.io.durable import remove_leftovers, temporary_sibling
+from cryoal.io.durable import remove_folder, remove_leftovers, temporary_sibling
 from cryoal.io.formats import format_named, write_picks
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
@@ -277,7 +276,7 @@ def _publish(layout: RoundLayout, keys: Sequence[str], picks: Sequence[Picks], r
         rule.write(making)
         publish_picks(layout, making)
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        remove_folder(making)
 
 
 def check_wish(threshold: float | None, precision: float | None) -> None:

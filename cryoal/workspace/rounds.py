@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,14 @@ from typing import Any
 
 from cryoal import __version__
 from cryoal.errors import FileFormatError, WorkspaceError
-from cryoal.io.durable import make_folder, publish_directory, remove_leftovers, temporary_sibling, write_atomic
+from cryoal.io.durable import (
+    make_folder,
+    publish_directory,
+    remove_folder,
+    remove_leftovers,
+    temporary_sibling,
+    write_atomic,
+)
 from cryoal.workspace.layout import Layout, RoundLayout
 
 PRETRAINED, SCRATCH = "pretrained", "scratch"
@@ -94,7 +100,7 @@ def next_round(layout: Layout, info: RoundInfo) -> Iterator[RoundLayout]:
         yield making
         publish_directory(making.folder, final.folder)
     finally:
-        shutil.rmtree(making.folder, ignore_errors=True)
+        remove_folder(making.folder)
 
 
 def found_picks(layout: RoundLayout) -> Path | None:
@@ -113,13 +119,13 @@ def publish_picks(layout: RoundLayout, making: Path) -> None:
     FileError
         The folder cannot be put there.
     """
-    shutil.rmtree(layout.new_picks, ignore_errors=True)
+    remove_folder(layout.new_picks)
     publish_directory(making, layout.new_picks)
     if layout.picks_folder.exists():
-        shutil.rmtree(layout.old_picks, ignore_errors=True)
+        remove_folder(layout.old_picks)
         layout.picks_folder.rename(layout.old_picks)
     layout.new_picks.rename(layout.picks_folder)
-    shutil.rmtree(layout.old_picks, ignore_errors=True)
+    remove_folder(layout.old_picks)
 
 
 def read_info(layout: RoundLayout) -> RoundInfo:

@@ -182,6 +182,19 @@ def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path) -> None:
     assert (file.read_text(), log.read_text()) == ("new", "old\nnew\n")
 
 
+def test_a_folder_is_removed_with_all_that_is_in_it_and_nothing_that_it_links_to(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    durable.write_atomic(elsewhere / "kept", "")
+    folder = tmp_path / "folder"
+    for number in range(100):
+        durable.write_atomic(folder / str(number % 3) / f"{number}.star", "")
+    (folder / "linked").symlink_to(elsewhere)
+    durable.remove_folder(folder)
+    assert not folder.exists()
+    assert (elsewhere / "kept").exists()
+    durable.remove_folder(folder)
+
+
 def test_many_files_are_written_and_none_is_begun_after_a_failure(tmp_path: Path) -> None:
     paths = [tmp_path / f"deep/{i}" for i in range(40)]
     durable.write_many(durable.write_atomic, paths, map(str, range(40)))
