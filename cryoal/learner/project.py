@@ -167,6 +167,8 @@ class NewWorkspace:
         Folder that relative names start from: RELION's project folder.
     classes, junk : tuple of str
         Names of particle classes and kinds of junk.
+    is_trusted : bool
+        Diameter and polarity are given, and were held against micrographs before.
     """
 
     folder: Path
@@ -178,6 +180,7 @@ class NewWorkspace:
     root: Path = field(default_factory=Path.cwd)
     classes: tuple[str, ...] = ()
     junk: tuple[str, ...] = ()
+    is_trusted: bool = False
 
 
 def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress | Project]:
@@ -192,7 +195,7 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     FileError, FileFormatError
         The micrographs cannot be listed.
     """
-    from cryoal.learner.first_look import look  # noqa: PLC0415  loads torch, and a project is opened without
+    from cryoal.learner.first_look import FirstLook, look  # noqa: PLC0415  loads torch, and a project is opened without
 
     config = config or Config()
     layout = Layout(new.folder)
@@ -207,7 +210,10 @@ def create(new: NewWorkspace, config: Config | None = None) -> Iterator[Progress
     root = Path(os.path.normpath(new.root.absolute()))
     entries = list_micrographs(new.micrographs, new.pixel_size_angstrom, root)
     _check_diameter(entries, new.diameter_angstrom)
-    seen = yield from look(entries, new.diameter_angstrom, new.particles_dark, config)
+    if new.is_trusted and new.diameter_angstrom is not None and new.particles_dark is not None:
+        seen = FirstLook(new.diameter_angstrom, new.particles_dark, None)
+    else:
+        seen = yield from look(entries, new.diameter_angstrom, new.particles_dark, config)
     write_micrographs(layout, entries, root)
     settings = Settings(
         diameter_angstrom=seen.diameter_angstrom,

@@ -149,7 +149,7 @@ def _open(job: ExternalJob, config: Config) -> Generator[Progress, None, Project
 
 def _wanted(job: ExternalJob) -> NewWorkspace:
     """The workspace that the job needs."""
-    folder, dark, diameter, size = job.folder / "workspace", None, job.diameter_angstrom, job.pixel_size_angstrom
+    dark, diameter, size = None, job.diameter_angstrom, job.pixel_size_angstrom
     if job.workspace is not None:
         told = read_settings(Layout(job.workspace))
         if diameter not in (None, told.diameter_angstrom):
@@ -158,7 +158,8 @@ def _wanted(job: ExternalJob) -> NewWorkspace:
                 "give one of --diameter and --workspace"
             )
         dark, diameter, size = told.particles_dark, told.diameter_angstrom, size or told.pixel_size_angstrom
-    return NewWorkspace(folder, job.micrographs, diameter, size, dark, root=job.project)
+    folder, trusted = job.folder / "workspace", job.workspace is not None
+    return NewWorkspace(folder, job.micrographs, diameter, size, dark, root=job.project, is_trusted=trusted)
 
 
 def _is_same(layout: Layout, new: NewWorkspace) -> bool:

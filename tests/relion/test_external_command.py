@@ -61,7 +61,9 @@ def test_a_workspace_and_more_micrographs_in_a_continued_job(tmp_path: Path) -> 
     few = [line for line in lines if "b_" not in line]
     (project / "some.star").write_text("\n".join(few) + "\n")
     call = ("relion-external", "--o", JOB, "--in_mics", "some.star", "--workspace", "ws", "--threshold", "0.2")
-    assert "scoring: 3/3" in command_line().ok(*call, cwd=project)
+    log = command_line().ok(*call, cwd=project)
+    assert "scoring: 3/3" in log
+    assert "judging the diameter" not in log
     first = n_picks(project)
     (project / "some.star").write_text("\n".join(lines) + "\n")
     again = command_line().ok(*call, "--pipeline_control", JOB, cwd=project)
