@@ -18,6 +18,8 @@ class PreprocessConfig:
         Scale at which the network sees every particle.
     background_sigma_diameters : float
         Width of the Gaussian whose local mean is taken off.
+    surroundings_sigma_diameters : float
+        Width of the Gaussian over which the brightness around a place is averaged.
     clip_sigmas : float
         Pixels further than this from the median, in robust standard deviations, are clipped.
     dead_activity : float
@@ -28,6 +30,7 @@ class PreprocessConfig:
 
     pixels_per_diameter: int = 20
     background_sigma_diameters: float = 1.0
+    surroundings_sigma_diameters: float = 1.5
     clip_sigmas: float = 6.0
     dead_activity: float = 0.2
     dead_window_diameters: float = 0.25

@@ -1,7 +1,7 @@
 """A micrograph: where it is listed, and its pixels once read."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -83,12 +83,20 @@ class ScaledMicrograph:
         Original pixels per scaled pixel along (x, y), as really reached.
     shape_px : (int, int)
         (ny, nx) of the original.
+    surroundings : float32 array, shape (my, mx), optional
+        How much brighter than the median the wider surroundings are, in standard deviations of `pixels`, particles
+        bright: high on carbon and in thick ice. By default 0.
     """
 
     pixels: NDArray[np.float32]
     valid: NDArray[np.bool_]
     scale: tuple[float, float]
     shape_px: tuple[int, int]
+    surroundings: NDArray[np.float32] = field(default=None)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        if self.surroundings is None:
+            object.__setattr__(self, "surroundings", np.zeros_like(self.pixels))
 
     def to_scaled(self, xy: NDArray[np.floating]) -> NDArray[np.float64]:
         """Original (x, y), shape (N, 2), to scaled: x' = (x + 1/2) / scale − 1/2, as pixels are areas."""

@@ -29,11 +29,12 @@ class AuditedField:
     Attributes
     ----------
     field : Field
-    candidates : float64 array, shape (N,)
-        Scores of the candidates inside, but for those at the rim: logits, probabilities once calibrated.
+    candidates : float64 array, shape (N, 2), once calibrated (N,)
+        Of the candidates inside, but for those at the rim, logit and surroundings; probabilities once calibrated.
     is_particle : bool array, shape (N,)
-    particles : float64 array, shape (M,)
-        For each particle inside, the score of the candidate that found it; −inf, as a probability 0, where none did.
+    particles : float64 array, shape (M, 2), once calibrated (M,)
+        For each particle inside, the same of the candidate that found it; a logit of −inf, a probability of 0, where
+        none did.
     """
 
     field: Field
@@ -48,21 +49,22 @@ class AuditedField:
         diameter_px: float,
         found_xy: NDArray[np.float64],
         truth_xy: NDArray[np.float64],
-        logit: NDArray[np.float64],
+        score: NDArray[np.float64],
         pairs: Match,
     ) -> "AuditedField":
         """Count what lies in a field, all in pixels of the original micrograph."""
         rim = _RIM_DIAMETERS * diameter_px
         inner = Field(field.micrograph, field.x + rim, field.y + rim, field.size - 2 * rim)
         inside = inner.contains(found_xy)
-        found_by = np.full(len(truth_xy), -np.inf)
-        found_by[pairs.truth] = logit[pairs.pick]
-        return cls(field, logit[inside], pairs.correct[inside], found_by[field.contains(truth_xy)])
+        found_by = np.tile([-np.inf, 0.0], (len(truth_xy), 1))
+        found_by[pairs.truth] = score[pairs.pick]
+        return cls(field, score[inside], pairs.correct[inside], found_by[field.contains(truth_xy)])
 
     def calibrated(self, calibration: Calibration) -> "AuditedField":
-        """With probabilities in place of logits."""
-        found_by = np.where(np.isneginf(self.particles), 0.0, calibration(self.particles))
-        return AuditedField(self.field, calibration(self.candidates), self.is_particle, found_by)
+        """With probabilities in place of logits and surroundings."""
+        return AuditedField(
+            self.field, calibration(*self.candidates.T), self.is_particle, calibration(*self.particles.T)
+        )
 
 
 def audit_threshold(audited: Sequence[AuditedField]) -> float:

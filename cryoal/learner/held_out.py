@@ -17,7 +17,7 @@ from cryoal.learner.audit import AuditedField
 from cryoal.learner.centring import Centring
 from cryoal.learner.held_out_classes import HeldOutClasses, joined, judge_classes
 from cryoal.learner.progress import Progress
-from cryoal.model.calibration import Calibration
+from cryoal.model.calibration import Calibration, with_surroundings
 from cryoal.model.committee import Committee, Member
 from cryoal.model.label_maps import at
 from cryoal.model.patches import TrainingImage
@@ -25,6 +25,7 @@ from cryoal.model.scoring import score
 from cryoal.picking.proposals import propose
 
 Chooser = Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]], Calibration]
+"""From logits, what is right and micrographs to a calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class HeldOut:
     ----------
     logit : float64 array, shape (N,)
         Score before calibration, mean over the members that did not learn from the region.
+    surroundings : float64 array, shape (N,)
+        See `ScaledMicrograph.surroundings`.
     is_particle : int64 array, shape (N,)
     unit : int64 array, shape (N,)
         Index of the micrograph.
@@ -48,6 +51,7 @@ class HeldOut:
     """
 
     logit: NDArray[np.float64]
+    surroundings: NDArray[np.float64]
     is_particle: NDArray[np.int64]
     unit: NDArray[np.int64]
     offset_diameters: NDArray[np.float64]
@@ -56,14 +60,16 @@ class HeldOut:
     audited: tuple[AuditedField, ...] = ()
 
     def choose(self, chooser: Chooser) -> Calibration:
-        """The calibration that these candidates ask for."""
-        return chooser(self.logit, self.is_particle, self.unit)
+        """The calibration that these candidates ask for, with what their surroundings say."""
+        of_logits = chooser(self.logit, self.is_particle, self.unit)
+        return with_surroundings(of_logits, self.logit, self.surroundings, self.is_particle)
 
     def metrics(self, calibration: Calibration, centring: Centring) -> dict[str, float]:
         """Figures for metrics.json; empty where nothing was held out."""
         if not self.n_particles or not self.logit.size:
             return {}
-        curve = precision_recall_curve(self.logit, self.is_particle.astype(bool), self.n_particles)
+        probability = calibration(self.logit, self.surroundings)
+        curve = precision_recall_curve(probability, self.is_particle.astype(bool), self.n_particles)
         best_f1, threshold = curve.best_f1
         raw = 1 / (1 + np.exp(-self.logit))
         error = np.linalg.norm(self.offset_diameters - centring.offset_diameters, axis=1)
@@ -72,9 +78,9 @@ class HeldOut:
             "particles": self.n_particles,
             "average_precision": round(curve.average_precision, 4),
             "best_f1": round(best_f1, 4),
-            "best_f1_probability": round(float(calibration(np.array([threshold]))[0]), 4) if best_f1 else float("nan"),
+            "best_f1_probability": round(float(threshold), 4) if best_f1 else float("nan"),
             "ece_before": round(expected_calibration_error(raw, self.is_particle), 4),
-            "ece_after": round(expected_calibration_error(calibration(self.logit), self.is_particle), 4),
+            "ece_after": round(expected_calibration_error(probability, self.is_particle), 4),
             "median_error_diameters": round(float(np.median(error)), 4) if best_f1 else float("nan"),
         }
 
@@ -102,6 +108,7 @@ def judge_held_out(
     classes = images[0].classed.classes if images[0].classed else NO_CLASSES
     return HeldOut(
         np.concatenate([np.empty(0), *(part.logit for part in parts)]),
+        np.concatenate([np.empty(0), *(part.surroundings for part in parts)]),
         np.concatenate([nothing, *(part.is_particle for part in parts)]),
         np.concatenate([nothing, *(part.unit for part in parts)]),
         np.concatenate([np.empty((0, 2)), *(part.offset_diameters for part in parts)]),
@@ -121,6 +128,7 @@ def _judge(
     found = propose(maps.logits, image.scaled.valid, size, config.picking)
     inside = at(region, found.xy)
     logit = found.member_logit.mean(axis=0).astype(np.float64)
+    surroundings = at(image.scaled.surroundings, found.xy).astype(np.float64)
     truth = image.maps.particles
     pairs = match(found.xy, truth, config.picking.match_radius_diameters * size, logit)
     correct = pairs.correct
@@ -130,12 +138,13 @@ def _judge(
     extra = int((~at(region, truth[pairs.truth[matched_inside]])).sum())
     return HeldOut(
         logit[inside],
+        surroundings[inside],
         correct[inside].astype(np.int64),
         np.full(int(inside.sum()), unit, np.int64),
         ((truth[pairs.truth] - found.xy[pairs.pick]) / size)[matched_inside],
         n_particles + extra,
         judge_classes(image, region, maps, found.xy[inside & ~correct]),
-        tuple(_audit(image, fold, sorted(drawn), found.xy, logit, pairs, size)),
+        tuple(_audit(image, fold, sorted(drawn), found.xy, np.column_stack([logit, surroundings]), pairs, size)),
     )
 
 
@@ -144,7 +153,7 @@ def _audit(
     fold: int,
     drawn: Sequence[Field],
     found_xy: NDArray[np.float64],
-    logit: NDArray[np.float64],
+    score: NDArray[np.float64],
     pairs: Match,
     size: int,
 ) -> Iterator[AuditedField]:
@@ -154,4 +163,4 @@ def _audit(
     found, truth = scaled.to_original(found_xy), scaled.to_original(image.maps.particles)
     for field, is_here in zip(drawn, at(image.folds == fold, scaled.to_scaled(middles)), strict=True):
         if is_here:
-            yield AuditedField.judge(field, size * scaled.scale[0], found, truth, logit, pairs)
+            yield AuditedField.judge(field, size * scaled.scale[0], found, truth, score, pairs)

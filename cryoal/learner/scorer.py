@@ -112,11 +112,12 @@ class Scorer:
         size, classes = self._config.preprocess.pixels_per_diameter, self._committee.classes
         scaled_xy, member_logit, features, class_logits = self._found(scaled)
         logit = member_logit.astype(np.float64)
+        around = _at(scaled.surroundings, scaled_xy)
         xy = to_original(scaled_xy + self._centring.offset_diameters * size, scaled.scale)
         return ScoredMicrograph(
             np.clip(xy, 0, np.array(scaled.shape_px[::-1]) - 1).astype(np.float32),
-            self._calibration(logit).astype(np.float32),
-            self._calibration(logit.mean(axis=0)).astype(np.float32),
+            self._calibration(logit, around).astype(np.float32),
+            self._calibration(logit.mean(axis=0), around).astype(np.float32),
             features.astype(np.float16),
             classes,
             self._of_classes(class_logits, classes).astype(np.float32),
@@ -175,6 +176,12 @@ def _committees(members: Sequence[Member], config: Config, devices: Sequence[tor
     dtype = reduced_precision(members, devices[0], picking.tolerance_logit, smoothing_px)
     for device in devices:
         yield Committee(members, device, dtype)
+
+
+def _at(image: torch.Tensor, xy: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Values of an image at (x, y) inside it, shape (N,)."""
+    x, y = torch.from_numpy(np.rint(xy).astype(np.int64)).to(image.device).T.reshape(2, -1)
+    return image[y, x].cpu().numpy()
 
 
 def _peaks_of(tile: TileScores, valid: torch.Tensor, min_logit: float) -> tuple[NDArray[np.floating], ...]:

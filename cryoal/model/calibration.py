@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from cryoal.errors import ArrayError, OptionError
@@ -16,17 +17,21 @@ MIN_LABELS_PER_CLASS = 10
 _FOLDS = 5
 _GIVEN = "given"
 _CLEAR_NATS = 3.0  # odds of twenty to one that another calibration than the given one is right
+_SURROUNDINGS_SPREAD = 1.0  # standard deviation of their weight beforehand
 _Fit = Callable[[FloatArray, FloatArray], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Calibrated probability of a logit z, sigmoid(slope·z + intercept).
+    """Calibrated probability of a logit z in surroundings s, sigmoid(slope·z + intercept + surroundings·s).
 
     Attributes
     ----------
     method : {"identity", "temperature", "platt"}
     slope, intercept : float
+    surroundings : float
+        What a standard deviation of brighter surroundings (`ScaledMicrograph.surroundings`) adds: negative where the
+        expert rejects what lies on carbon.
     note : str
         Why this method.
     n_positive, n_negative : int
@@ -39,11 +44,13 @@ class Calibration:
     note: str = ""
     n_positive: int = 0
     n_negative: int = 0
+    surroundings: float = 0.0
 
-    def __call__(self, logits: ArrayLike) -> FloatArray:
-        """Probabilities of logits of any shape."""
-        z = np.asarray(logits, dtype=np.float64)
-        probability: FloatArray = np.asarray(expit(self.slope * z + self.intercept), dtype=np.float64)
+    def __call__(self, logits: ArrayLike, surroundings: ArrayLike = 0.0) -> FloatArray:
+        """Probabilities of logits of any shape, and of surroundings that broadcast to it."""
+        z, around = np.asarray(logits, dtype=np.float64), np.asarray(surroundings, dtype=np.float64)
+        linear = self.slope * z + self.intercept + self.surroundings * around
+        probability: FloatArray = np.asarray(expit(linear), dtype=np.float64)
         return probability
 
     def to_dict(self) -> dict[str, str | float | int]:
@@ -67,6 +74,7 @@ class Calibration:
                 str(values["note"]),
                 int(values["n_positive"]),  # type: ignore[call-overload]
                 int(values["n_negative"]),  # type: ignore[call-overload]
+                float(values.get("surroundings", 0.0)),  # type: ignore[arg-type]
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"calibration: {error!r} in {dict(values)}; train again to write it anew") from error
@@ -118,6 +126,41 @@ def choose_calibration(
     note = "left-out negative log likelihood: " + ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
     named = otherwise.method if otherwise is not None and method == _GIVEN else method
     return Calibration(named, slope, intercept, note, *counts)
+
+
+def with_surroundings(
+    calibration: Calibration, logits: ArrayLike, surroundings: ArrayLike, y: ArrayLike
+) -> Calibration:
+    """Add what the surroundings say to a calibration: the likeliest weight, if it is normal about 0 beforehand.
+
+    The network sees neither how dark a film is, for the background is taken off, nor further than two diameters. Labels
+    of any number will do: where they say nothing of the surroundings, or these are even, the weight stays near 0.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Slope and intercept stay as they are.
+    logits, surroundings, y : array, shape (N,)
+        Of labels kept out of training.
+
+    Raises
+    ------
+    ArrayError
+        Lengths differ, a number is not finite, or a label other than 0 and 1.
+    """
+    around = np.asarray(surroundings, dtype=np.float64)
+    if not around.any():
+        return calibration
+    z, label = checked_labels(logits, y)
+    if around.shape != z.shape or not np.isfinite(around).all():
+        raise ArrayError(f"surroundings: shape {around.shape} for logits of shape {z.shape}, expected one finite each")
+    without = calibration.slope * z + calibration.intercept
+
+    def slope(weight: float) -> float:
+        return float(around @ (expit(without + weight * around) - label)) + weight / _SURROUNDINGS_SPREAD**2
+
+    bound = _SURROUNDINGS_SPREAD**2 * float(np.abs(around).sum())
+    return replace(calibration, surroundings=float(brentq(slope, -bound, bound)))
 
 
 def _without_labels(otherwise: Calibration | None, reason: str, counts: tuple[int, int]) -> Calibration:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from cryoal.config import TrainingConfig
 from cryoal.data.labels import MicrographLabels, Origin, Verdict
 from cryoal.data.micrograph import ScaledMicrograph
+
+_Value = TypeVar("_Value", np.bool_, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,11 @@ def label_maps(
     return LabelMaps(gaussians(shape, particles, sigma), known, unlabelled, judged, particles)
 
 
-def at(mask: NDArray[np.bool_], xy: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Value of a map at each (x, y), shape (N,); False outside it."""
+def at(image: NDArray[_Value], xy: NDArray[np.float64]) -> NDArray[_Value]:
+    """Value of a map at each (x, y), shape (N,); False, or 0, outside it."""
     x, y = np.round(xy).astype(int).T.reshape(2, -1)
-    inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
-    value: NDArray[np.bool_] = inside & mask[np.where(inside, y, 0), np.where(inside, x, 0)]
+    inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
+    value: NDArray[_Value] = inside * image[np.where(inside, y, 0), np.where(inside, x, 0)]
     return value
 
 

@@ -33,18 +33,20 @@ class PreparedMicrograph:
     valid : bool Tensor, shape (my, mx)
     scale : (float, float)
     shape_px : (int, int)
+    surroundings : float32 Tensor, shape (my, mx)
     """
 
     pixels: Tensor
     valid: Tensor
     scale: tuple[float, float]
     shape_px: tuple[int, int]
+    surroundings: Tensor
 
     @classmethod
     def of(cls, scaled: ScaledMicrograph) -> "PreparedMicrograph":
         """The same arrays, seen as tensors."""
-        pixels, valid = torch.from_numpy(scaled.pixels), torch.from_numpy(scaled.valid)
-        return cls(pixels, valid, scaled.scale, scaled.shape_px)
+        pixels, valid, around = map(torch.from_numpy, (scaled.pixels, scaled.valid, scaled.surroundings))
+        return cls(pixels, valid, scaled.scale, scaled.shape_px, around)
 
 
 @torch.inference_mode()
@@ -70,9 +72,11 @@ def prepare_on_device(
     shape = scaled_shape(shape_px, diameter_px, config)
     image = resample(pixels, shape)
     valid = _valid_mask(image, config)
-    normal = _normalised(image, valid, config)
+    normal, around = _normalised(image, valid, config)
     scale = (shape_px[1] / shape[1], shape_px[0] / shape[0])
-    return PreparedMicrograph(-normal if particles_dark else normal, valid, scale, shape_px)
+    if particles_dark:
+        normal, around = -normal, -around
+    return PreparedMicrograph(normal, valid, scale, shape_px, around)
 
 
 def as_tensor(pixels: NDArray[np.generic]) -> Tensor:
@@ -83,17 +87,20 @@ def as_tensor(pixels: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(contiguous if contiguous.flags.writeable else contiguous.copy())
 
 
-def _normalised(image: Tensor, valid: Tensor, config: PreprocessConfig) -> Tensor:
-    """As `pipeline.flatten_and_normalise`."""
+def _normalised(image: Tensor, valid: Tensor, config: PreprocessConfig) -> tuple[Tensor, Tensor]:
+    """As `pipeline.flatten_and_normalise`; and the surroundings' brightness, in the same units."""
+    size = config.pixels_per_diameter
     image = image - image[valid].median()
-    flat = image - _local_mean(image, valid, config.background_sigma_diameters * config.pixels_per_diameter)
+    flat = image - _local_mean(image, valid, config.background_sigma_diameters * size)
     inside = flat[valid]
     centre = inside.median()
     sigma = MAD_TO_SIGMA * float((inside - centre).abs().median())
     if not sigma > 0:
         raise MicrographError(NO_IMAGE)
     normal = ((flat - centre) / sigma).clamp(-config.clip_sigmas, config.clip_sigmas)
-    return torch.where(valid, normal, 0.0)
+    around = _local_mean(image, valid, config.surroundings_sigma_diameters * size)
+    around = ((around - around[valid].median()) / sigma).clamp(-config.clip_sigmas, config.clip_sigmas)
+    return torch.where(valid, normal, 0.0), torch.where(valid, around, 0.0)
 
 
 def _local_mean(image: Tensor, valid: Tensor, sigma_px: float) -> Tensor:

@@ -67,4 +67,5 @@ def prepare(
     from cryoal.preprocess.on_device import as_tensor, prepare_on_device  # noqa: PLC0415  loads torch
 
     ready = prepare_on_device(as_tensor(pixels), diameter_px, config, particles_dark=particles_dark)
-    return ScaledMicrograph(ready.pixels.numpy(), ready.valid.numpy(), ready.scale, ready.shape_px)
+    arrays = (ready.pixels.numpy(), ready.valid.numpy(), ready.surroundings.numpy())
+    return ScaledMicrograph(arrays[0], arrays[1], ready.scale, ready.shape_px, arrays[2])

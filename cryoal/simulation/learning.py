@@ -78,7 +78,7 @@ def write_scaled(folder: Path, entry: MicrographEntry, one: ScaledMicrograph) ->
     path = _scaled_path(folder, entry)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, pixels=one.pixels, valid=one.valid, scale=one.scale, shape_px=one.shape_px)
+        np.savez(file, **{name: getattr(one, name) for name in ScaledMicrograph.__slots__})
 
 
 def read_scaled(folder: Path, entry: MicrographEntry) -> ScaledMicrograph:
@@ -86,7 +86,11 @@ def read_scaled(folder: Path, entry: MicrographEntry) -> ScaledMicrograph:
     with np.load(_scaled_path(folder, entry), allow_pickle=False) as kept:
         scale, shape = kept["scale"], kept["shape_px"]
         return ScaledMicrograph(
-            kept["pixels"], kept["valid"], (float(scale[0]), float(scale[1])), (int(shape[0]), int(shape[1]))
+            kept["pixels"],
+            kept["valid"],
+            (float(scale[0]), float(scale[1])),
+            (int(shape[0]), int(shape[1])),
+            kept["surroundings"],
         )
 
 

@@ -35,7 +35,8 @@ def image(fold_of_left: int) -> TrainingImage:
     left = np.zeros(SHAPE, bool)
     left[:, :100] = True
     maps = LabelMaps(np.zeros(SHAPE, np.float32), left, ~left, left, np.array(PARTICLES, float))
-    whole = ScaledMicrograph(np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), (1.0, 1.0), SHAPE)
+    to_the_right = np.tile(np.arange(SHAPE[1], dtype=np.float32) / 100, (SHAPE[0], 1))
+    whole = ScaledMicrograph(np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), (1.0, 1.0), SHAPE, to_the_right)
     return TrainingImage.build(whole, maps, np.where(left, fold_of_left, -1).astype(np.int16))
 
 
@@ -134,10 +135,22 @@ def test_random_fields_are_audited() -> None:
     work = judge_held_out([image(0)], folds, Config(), torch.device("cpu"), [{left, right}])  # type: ignore[arg-type, dict-item]
     (audited,) = finished(work).audited  # the right half was learnt from
     assert audited.field == left
-    order = np.argsort(-audited.candidates)
-    assert audited.candidates[order] == pytest.approx([3, 2, 1, 0.5], abs=1e-4)
+    logit, around = audited.candidates.T
+    order = np.argsort(-logit)
+    assert logit[order] == pytest.approx([3, 2, 1, 0.5], abs=1e-4)
+    assert around[order] == pytest.approx([0.30, 0.60, 0.60, 0.97])
     assert audited.is_particle[order].tolist() == [True, False, True, True]
-    assert np.sort(audited.particles) == pytest.approx([-np.inf, 1, 3], abs=1e-4)
+    assert np.sort(audited.particles[:, 0]) == pytest.approx([-np.inf, 1, 3], abs=1e-4)
     narrow = Field("m", 0, 0, 98.5)  # the candidate at 97 lies at its rim
     work = judge_held_out([image(0)], folds, Config(), torch.device("cpu"), [{narrow}])  # type: ignore[arg-type, dict-item]
-    assert sorted(finished(work).audited[0].candidates) == pytest.approx([1, 2, 3], abs=1e-4)
+    assert sorted(finished(work).audited[0].candidates[:, 0]) == pytest.approx([1, 2, 3], abs=1e-4)
+
+
+def test_what_surroundings_say_becomes_part_of_the_calibration() -> None:
+    found = judged([image(0)], {0: ["member"]})
+    assert found.surroundings == pytest.approx(found.surroundings.round(2))
+    weighed = found.choose(lambda *_: UNIT)
+    assert (weighed.slope, weighed.intercept) == (1.0, 0.0)
+    assert weighed.surroundings != 0
+    metrics = found.metrics(Calibration(surroundings=-2.0), Centring())
+    assert metrics["best_f1_probability"] == pytest.approx(1 / (1 + np.exp(2 * 0.97 - 0.5)), abs=1e-3)

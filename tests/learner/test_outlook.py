@@ -40,7 +40,8 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_an_audit_reads_as_it_was_written(project: Project) -> None:
-    one = AuditedField(Field("m", 1.0, 2, 3), np.array([0.0, 2.0]), np.array([True, False]), np.array([-np.inf, 2.0]))
+    candidates, particles = np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([[-np.inf, 0.0], [2.0, 0.0]])
+    one = AuditedField(Field("m", 1.0, 2, 3), candidates, np.array([True, False]), particles)
     publish(project, [one.calibrated(Calibration())])
     (read,) = read_audit(project.layout.round(1))
     assert read.field == one.field

@@ -10,7 +10,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from cryoal.errors import ArrayError, OptionError
-from cryoal.model.calibration import Calibration, _folds, choose_calibration
+from cryoal.model.calibration import Calibration, _folds, choose_calibration, with_surroundings
 from cryoal.model.scaling import fit_platt, fit_temperature_binary, fit_temperature_multiclass, shift_prior
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
 
@@ -89,6 +89,34 @@ def test_choice_never_hurts_much_on_unseen_labels():
         assert nll(chosen, z, y) < nll(Calibration(), z, y) + 0.02
 
 
+def test_surroundings_in_which_all_is_rejected_count_and_others_do_not():
+    rng = np.random.default_rng(0)
+    z, y, _ = make_labels(60, slope=0.4, seed=1)
+    given_calibration = Calibration("temperature", 0.4)
+    film = np.where(rng.random(60) < 0.3, 2.0, 0.0)
+    on_film = with_surroundings(given_calibration, z, film, np.where(film > 0, 0, y))
+    assert on_film.surroundings < -0.8
+    assert (on_film.method, on_film.slope, on_film.intercept) == ("temperature", 0.4, 0.0)
+    assert on_film(3.0, 2.0) < 0.5 < on_film(3.0) == given_calibration(3.0)
+    noise = with_surroundings(given_calibration, z, rng.normal(0, 0.3, 60), y)
+    assert abs(noise.surroundings) < 0.6
+    assert with_surroundings(given_calibration, z, np.zeros(60), y) == given_calibration
+    assert with_surroundings(given_calibration, [], [], []) == given_calibration
+
+
+@given(SEEDS, st.integers(1, 30))
+def test_the_weight_of_the_surroundings_is_the_likeliest(seed, n):
+    rng = np.random.default_rng(seed)
+    z, around, y = rng.normal(0, 2, n), rng.normal(0, 2, n), rng.integers(0, 2, n)
+    weighed = with_surroundings(Calibration(), z, around, y)
+
+    def loss(weight):
+        linear = z + weight * around
+        return np.sum(np.logaddexp(0, linear) - y * linear) + weight**2 / 2
+
+    assert loss(weighed.surroundings) <= min(loss(weighed.surroundings + step) for step in (-1e-3, 1e-3)) + 1e-9
+
+
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=60))
 def test_a_group_is_left_out_as_a_whole(groups):
     folds = list(_folds(np.array(groups)))
@@ -126,8 +154,11 @@ def test_a_ranking_is_never_turned_round():
 
 
 def test_calibration_round_trip():
-    calibration = Calibration("platt", 0.5, -1.25, "why", 30, 40)
-    assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
+    calibration = Calibration("platt", 0.5, -1.25, "why", 30, 40, -0.7)
+    kept = json.loads(json.dumps(calibration.to_dict()))
+    assert Calibration.from_dict(kept) == calibration
+    del kept["surroundings"]  # as earlier versions wrote it
+    assert Calibration.from_dict(kept).surroundings == 0
     np.testing.assert_allclose(calibration(np.array([[2.5]])), [[0.5]])
     with pytest.raises(OptionError, match="slope"):
         Calibration.from_dict({"method": "platt"})

@@ -101,6 +101,20 @@ def test_the_window_sees_what_the_network_sees(border):
     assert flatten_and_normalise(small, valid, CONFIG) == pytest.approx(scaled.pixels, abs=2e-3)
 
 
+@pytest.mark.parametrize("dark", [True, False])
+def test_surroundings_tell_a_film_from_the_hole_beside_it(dark):
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(100, 10, (600, 900)).astype(np.float32)
+    pixels[:, :300] += -20 if dark else 20
+    scaled = prepare(pixels, 40.0, CONFIG, particles_dark=dark)
+    sigma = 1.4826 * np.median(np.abs(scaled.pixels))
+    assert sigma == pytest.approx(1, abs=0.1)
+    film, hole = scaled.surroundings[:, 30:100], scaled.surroundings[:, 250:]
+    assert np.median(hole) == pytest.approx(0, abs=0.1)
+    assert film.mean() == pytest.approx(20 / 10 * 2, rel=0.2)  # noise is halved at half the scale
+    assert scaled.pixels[:, 30:100].mean() == pytest.approx(0, abs=0.1)
+
+
 def test_resampling_does_not_alias():
     shape = (400, 400)
     yy, xx = np.indices(shape)
