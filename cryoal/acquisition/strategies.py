@@ -133,6 +133,14 @@ _TABLE = (
         "Settles 2009",
         "H[p̄] = −Σ_c p̄_c ln p̄_c",
     ),
+    _pointwise(
+        "entropy-stratified",
+        score.score_entropy,
+        choose.stratified_selector(choose.select_spread),
+        "Entropy of the consensus, half from p ≥ 0.5 evenly over the classes, half from below, each spread by k-center",
+        "Settles 2009; Lüth et al. 2026",
+        "H[p̄] = −Σ_c p̄_c ln p̄_c",
+    ),
     _by_probability(
         "entropy-top",
         score.score_entropy,

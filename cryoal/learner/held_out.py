@@ -1,6 +1,6 @@
 """What members say of labels they did not learn from: the only ground for calibration and reported figures."""
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +17,12 @@ from cryoal.learner.audit import AuditedField
 from cryoal.learner.centring import Centring
 from cryoal.learner.held_out_classes import HeldOutClasses, joined, judge_classes
 from cryoal.learner.progress import Progress
-from cryoal.model.calibration import Calibration, with_surroundings
+from cryoal.model.calibration import Calibration, choose_calibration, moved_calibration
 from cryoal.model.committee import Committee, Member
 from cryoal.model.label_maps import at
 from cryoal.model.patches import TrainingImage
 from cryoal.model.scoring import score
 from cryoal.picking.proposals import propose
-
-Chooser = Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]], Calibration]
-"""From logits, what is right and micrographs to a calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +56,10 @@ class HeldOut:
     of_classes: HeldOutClasses
     audited: tuple[AuditedField, ...] = ()
 
-    def choose(self, chooser: Chooser) -> Calibration:
-        """The calibration that these candidates ask for, with what their surroundings say."""
-        of_logits = chooser(self.logit, self.is_particle, self.unit)
-        return with_surroundings(of_logits, self.logit, self.surroundings, self.is_particle)
+    def calibration(self, shipped: Calibration | None) -> Calibration:
+        """What these candidates ask for, starting from the shipped calibration where training started from it."""
+        start = choose_calibration(self.logit, self.is_particle, self.unit) if shipped is None else shipped
+        return moved_calibration(start, self.logit, self.surroundings, self.is_particle)
 
     def metrics(self, calibration: Calibration, centring: Centring) -> dict[str, float]:
         """Figures for metrics.json; empty where nothing was held out."""

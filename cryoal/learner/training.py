@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from cryoal.learner.held_out import judge_held_out
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.learner.status import can_learn
-from cryoal.model.calibration import choose_calibration
 from cryoal.model.checkpoint import save_members
 from cryoal.model.class_labels import class_labels
 from cryoal.model.committee import Member
@@ -99,8 +97,7 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
         members = _members(trained, config.training, seed)
         without = {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}
         held_out = yield from judge_held_out(images, without, config, on, random_fields)
-        shipped = pretrained_calibration() if tasks[0].start is not None else None
-        calibration = held_out.choose(partial(choose_calibration, otherwise=shipped))
+        calibration = held_out.calibration(None if tasks[0].start is None else pretrained_calibration())
         centring = estimate_centring(held_out.offset_diameters)
         metrics = held_out.metrics(calibration, centring) | held_out.of_classes.metrics(classes)
         earlier = published_rounds(project.layout)

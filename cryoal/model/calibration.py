@@ -1,11 +1,11 @@
 """From logits to probabilities that mean what they say; no torch."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
+from scipy.optimize import minimize
 from scipy.special import expit
 
 from cryoal.errors import ArrayError, OptionError
@@ -15,9 +15,8 @@ FloatArray = NDArray[np.float64]
 
 MIN_LABELS_PER_CLASS = 10
 _FOLDS = 5
-_GIVEN = "given"
-_CLEAR_NATS = 3.0  # odds of twenty to one that another calibration than the given one is right
-_SURROUNDINGS_SPREAD = 1.0  # standard deviation of their weight beforehand
+_SPREADS = np.array([0.15, 0.5, 1.0])
+"""Standard deviations beforehand of the slope's logarithm, the intercept, and the surroundings' weight."""
 _Fit = Callable[[FloatArray, FloatArray], tuple[float, float]]
 
 
@@ -80,10 +79,8 @@ class Calibration:
             raise OptionError(f"calibration: {error!r} in {dict(values)}; train again to write it anew") from error
 
 
-def choose_calibration(
-    logits: ArrayLike, y: ArrayLike, groups: ArrayLike, otherwise: Calibration | None = None
-) -> Calibration:
-    """Choose no calibration, a temperature, Platt scaling or a given one by the likelihood of left-out groups.
+def choose_calibration(logits: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Calibration:
+    """Choose no calibration, a temperature or Platt scaling by the likelihood of left-out groups.
 
     Parameters
     ----------
@@ -93,13 +90,11 @@ def choose_calibration(
         1 for particle, 0 for background.
     groups : array, shape (N,)
         Micrograph of each label: labels of one micrograph are never on both sides of a fold.
-    otherwise : Calibration, optional
-        To be used where labels are too few or do not speak clearly for another; by default the identity, if too few.
 
     Returns
     -------
     Calibration
-        `otherwise`, with the reason in `note`, with fewer than ten positives or negatives or one group.
+        The identity, with the reason in `note`, with fewer than ten positives or negatives or one group.
 
     Raises
     ------
@@ -113,61 +108,61 @@ def choose_calibration(
         raise ArrayError(f"groups: shape {group.shape} for logits of shape {z.shape}, expected one for each")
     if min(counts) < MIN_LABELS_PER_CLASS:
         note = f"not calibrated: {counts[0]} positives and {counts[1]} negatives, {MIN_LABELS_PER_CLASS} of each needed"
-        return _without_labels(otherwise, note, counts)
+        return Calibration("identity", 1.0, 0.0, note, *counts)
     if np.unique(group).size < 2:
-        return _without_labels(otherwise, "not calibrated: labels of one micrograph only", counts)
+        return Calibration("identity", 1.0, 0.0, "not calibrated: labels of one micrograph only", *counts)
     z, label = checked_labels(z, label)
-    fits = _METHODS if otherwise is None else {**_METHODS, _GIVEN: _as_given(otherwise)}
-    losses = {method: _left_out_nll(fit, z, label, group) for method, fit in fits.items()}
+    losses = {method: _left_out_nll(fit, z, label, group) for method, fit in _METHODS.items()}
     method = min(losses, key=losses.__getitem__)
-    if otherwise is not None and z.size * (losses[_GIVEN] - losses[method]) < _CLEAR_NATS:
-        method = _GIVEN
-    slope, intercept = fits[method](z, label)
+    slope, intercept = _METHODS[method](z, label)
     note = "left-out negative log likelihood: " + ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
-    named = otherwise.method if otherwise is not None and method == _GIVEN else method
-    return Calibration(named, slope, intercept, note, *counts)
+    return Calibration(method, slope, intercept, note, *counts)
 
 
-def with_surroundings(
-    calibration: Calibration, logits: ArrayLike, surroundings: ArrayLike, y: ArrayLike
-) -> Calibration:
-    """Add what the surroundings say to a calibration: the likeliest weight, if it is normal about 0 beforehand.
+def moved_calibration(given: Calibration, logits: ArrayLike, surroundings: ArrayLike, y: ArrayLike) -> Calibration:
+    """Move a calibration to what labels say of it and of the surroundings, the less the fewer they are.
 
-    The network sees neither how dark a film is, for the background is taken off, nor further than two diameters. Labels
-    of any number will do: where they say nothing of the surroundings, or these are even, the weight stays near 0.
+    The network sees neither how dark a film is, for the background is taken off, nor further than two diameters. The
+    likeliest slope, intercept and weight of the surroundings, which beforehand are normal: the logarithm of the slope
+    about that given, the intercept about that given, the weight about 0.
 
     Parameters
     ----------
-    calibration : Calibration
-        Slope and intercept stay as they are.
+    given : Calibration
     logits, surroundings, y : array, shape (N,)
-        Of labels kept out of training.
+        Of labels kept out of training, chosen in whatever way by logits and surroundings alone.
 
     Raises
     ------
     ArrayError
         Lengths differ, a number is not finite, or a label other than 0 and 1.
     """
-    around = np.asarray(surroundings, dtype=np.float64)
-    if not around.any():
-        return calibration
+    if not np.size(logits):
+        return given
     z, label = checked_labels(logits, y)
+    around = np.asarray(surroundings, dtype=np.float64)
     if around.shape != z.shape or not np.isfinite(around).all():
         raise ArrayError(f"surroundings: shape {around.shape} for logits of shape {z.shape}, expected one finite each")
-    without = calibration.slope * z + calibration.intercept
 
-    def slope(weight: float) -> float:
-        return float(around @ (expit(without + weight * around) - label)) + weight / _SURROUNDINGS_SPREAD**2
+    def loss(moves: FloatArray) -> tuple[float, FloatArray]:
+        """Negative log posterior, and its gradient."""
+        stretched = given.slope * np.exp(_SPREADS[0] * moves[0]) * z
+        linear = stretched + given.intercept + _SPREADS[1] * moves[1] + _SPREADS[2] * moves[2] * around
+        wrong = expit(linear) - label
+        gradient = moves + _SPREADS * np.array([wrong @ stretched, wrong.sum(), wrong @ around])
+        return float(np.sum(np.logaddexp(0.0, linear) - label * linear) + moves @ moves / 2), gradient
 
-    bound = _SURROUNDINGS_SPREAD**2 * float(np.abs(around).sum())
-    return replace(calibration, surroundings=float(brentq(slope, -bound, bound)))
-
-
-def _without_labels(otherwise: Calibration | None, reason: str, counts: tuple[int, int]) -> Calibration:
-    """What is used where labels are too few, and why."""
-    if otherwise is None:
-        return Calibration("identity", 1.0, 0.0, reason, *counts)
-    return replace(otherwise, note=f"{reason}; {otherwise.note}", n_positive=counts[0], n_negative=counts[1])
+    moves = _SPREADS * minimize(loss, np.zeros(3), jac=True, method="BFGS").x
+    before, after = (loss(at)[0] / z.size for at in (np.zeros(3), moves / _SPREADS))
+    return Calibration(
+        "platt",
+        float(given.slope * np.exp(moves[0])),
+        float(given.intercept + moves[1]),
+        f"moved by labels, negative log posterior {before:.4f} → {after:.4f} a label; {given.note}",
+        int(label.sum()),
+        int(z.size - label.sum()),
+        float(moves[2]),
+    )
 
 
 def _identity(z: FloatArray, label: FloatArray) -> tuple[float, float]:  # noqa: ARG001  the fits' signature
@@ -176,11 +171,6 @@ def _identity(z: FloatArray, label: FloatArray) -> tuple[float, float]:  # noqa:
 
 def _temperature(z: FloatArray, label: FloatArray) -> tuple[float, float]:
     return 1.0 / fit_temperature_binary(z, label).temperature, 0.0
-
-
-def _as_given(given: Calibration) -> _Fit:
-    """The fit that is no fit."""
-    return lambda *_: (given.slope, given.intercept)
 
 
 _METHODS: dict[str, _Fit] = {

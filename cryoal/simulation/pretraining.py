@@ -125,7 +125,8 @@ def pretrain(
     save_members(trained, out)
     judges = {fold: [one] for fold, one in enumerate(trained)}
     judged = yield from judge_held_out(images[:_CALIBRATED_ON], judges, config, torch.device("cpu"))
-    write_atomic(out / "calibration.json", json.dumps(judged.choose(choose_calibration).to_dict(), indent=1) + "\n")
+    calibration = choose_calibration(judged.logit, judged.is_particle, judged.unit)
+    write_atomic(out / "calibration.json", json.dumps(calibration.to_dict(), indent=1) + "\n")
     yield trained
 
 

@@ -112,9 +112,6 @@ def test_each_part_is_judged_by_its_own_fold_alone() -> None:
 def test_images_are_the_units_that_stay_together() -> None:
     found = judged([image(0), image(-1), image(1)], {0: ["member"], 1: ["other"]})
     assert found.unit.tolist() == [0] * 4 + [2] * 4
-    groups = []
-    found.choose(lambda logit, is_particle, unit: groups.append(unit) or UNIT)  # type: ignore[func-returns-value]
-    assert groups[0].tolist() == found.unit.tolist()
 
 
 def test_last_value_returns_the_result() -> None:
@@ -149,8 +146,10 @@ def test_random_fields_are_audited() -> None:
 def test_what_surroundings_say_becomes_part_of_the_calibration() -> None:
     found = judged([image(0)], {0: ["member"]})
     assert found.surroundings == pytest.approx(found.surroundings.round(2))
-    weighed = found.choose(lambda *_: UNIT)
-    assert (weighed.slope, weighed.intercept) == (1.0, 0.0)
-    assert weighed.surroundings != 0
+    moved = found.calibration(UNIT)
+    assert moved.surroundings != 0
+    assert (moved.slope, moved.intercept) == pytest.approx((1.0, 0.0), abs=0.3)
+    from_nothing = found.calibration(None)  # too few labels to calibrate from nothing
+    assert "not calibrated" in from_nothing.note
     metrics = found.metrics(Calibration(surroundings=-2.0), Centring())
     assert metrics["best_f1_probability"] == pytest.approx(1 / (1 + np.exp(2 * 0.97 - 0.5)), abs=1e-3)

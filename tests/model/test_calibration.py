@@ -10,7 +10,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from cryoal.errors import ArrayError, OptionError
-from cryoal.model.calibration import Calibration, _folds, choose_calibration, with_surroundings
+from cryoal.model.calibration import Calibration, _folds, choose_calibration, moved_calibration
 from cryoal.model.scaling import fit_platt, fit_temperature_binary, fit_temperature_multiclass, shift_prior
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
 
@@ -92,29 +92,40 @@ def test_choice_never_hurts_much_on_unseen_labels():
 def test_surroundings_in_which_all_is_rejected_count_and_others_do_not():
     rng = np.random.default_rng(0)
     z, y, _ = make_labels(60, slope=0.4, seed=1)
-    given_calibration = Calibration("temperature", 0.4)
+    before = Calibration("temperature", 0.4, note="from elsewhere")
     film = np.where(rng.random(60) < 0.3, 2.0, 0.0)
-    on_film = with_surroundings(given_calibration, z, film, np.where(film > 0, 0, y))
+    on_film = moved_calibration(before, z, film, np.where(film > 0, 0, y))
     assert on_film.surroundings < -0.8
-    assert (on_film.method, on_film.slope, on_film.intercept) == ("temperature", 0.4, 0.0)
-    assert on_film(3.0, 2.0) < 0.5 < on_film(3.0) == given_calibration(3.0)
-    noise = with_surroundings(given_calibration, z, rng.normal(0, 0.3, 60), y)
+    assert (on_film.slope, on_film.intercept) == pytest.approx((0.4, 0.0), abs=0.4)
+    assert on_film(3.0, 2.0) < 0.5 < on_film(3.0)
+    assert "from elsewhere" in on_film.note
+    noise = moved_calibration(before, z, rng.normal(0, 0.3, 60), y)
     assert abs(noise.surroundings) < 0.6
-    assert with_surroundings(given_calibration, z, np.zeros(60), y) == given_calibration
-    assert with_surroundings(given_calibration, [], [], []) == given_calibration
+    assert moved_calibration(before, z, np.zeros(60), y).surroundings == 0
+    assert moved_calibration(before, [], [], []) == before
 
 
 @given(SEEDS, st.integers(1, 30))
-def test_the_weight_of_the_surroundings_is_the_likeliest(seed, n):
+def test_the_moved_calibration_is_the_likeliest(seed, n):
     rng = np.random.default_rng(seed)
     z, around, y = rng.normal(0, 2, n), rng.normal(0, 2, n), rng.integers(0, 2, n)
-    weighed = with_surroundings(Calibration(), z, around, y)
+    found = moved_calibration(Calibration("platt", 1.5, -0.5), z, around, y)
 
-    def loss(weight):
-        linear = z + weight * around
-        return np.sum(np.logaddexp(0, linear) - y * linear) + weight**2 / 2
+    def loss(moves):
+        linear = 1.5 * np.exp(moves[0]) * z - 0.5 + moves[1] + moves[2] * around
+        prior = (moves[0] / 0.15) ** 2 + (moves[1] / 0.5) ** 2 + moves[2] ** 2
+        return np.sum(np.logaddexp(0, linear) - y * linear) + prior / 2
 
-    assert loss(weighed.surroundings) <= min(loss(weighed.surroundings + step) for step in (-1e-3, 1e-3)) + 1e-9
+    at = np.array([np.log(found.slope / 1.5), found.intercept + 0.5, found.surroundings])
+    for step in 1e-2 * np.vstack([np.eye(3), -np.eye(3)]):
+        assert loss(at) <= loss(at + step)
+
+
+def test_many_labels_overrule_the_given_calibration():
+    z, y, _ = make_labels(5000, slope=0.4, intercept=-1.5)
+    found = moved_calibration(Calibration("platt", 2.0, 1.0), z, np.zeros(5000), y)
+    assert (found.slope, found.intercept) == pytest.approx((0.4, -1.5), abs=0.15)
+    assert (found.n_positive, found.n_negative) == (y.sum(), 5000 - y.sum())
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=60))
@@ -126,14 +137,12 @@ def test_a_group_is_left_out_as_a_whole(groups):
         assert not set(np.array(groups)[fold]) & set(np.array(groups)[~fold])
 
 
-def test_a_given_calibration_is_kept_where_labels_do_not_speak_against_it():
-    given = Calibration("platt", 0.4, -1.0, "from elsewhere")
+def test_a_right_calibration_is_hardly_moved():
+    right = Calibration("platt", 0.4, -1.0, "from elsewhere")
     for seed in range(5):
-        z, y, group = make_labels(80, slope=0.4, intercept=-1.0, seed=seed)
-        chosen = choose_calibration(z, y, group, given)
-        assert (chosen.method, chosen.slope, chosen.intercept) == ("platt", 0.4, -1.0)
-    against = choose_calibration(*make_labels(5000, slope=2.0), given)
-    assert against.slope == pytest.approx(2.0, abs=0.2)
+        z, y, _ = make_labels(80, slope=0.4, intercept=-1.0, seed=seed)
+        moved = moved_calibration(right, z, np.random.default_rng(seed).normal(0, 0.3, 80), y)
+        assert np.abs(moved(z) - right(z)).mean() < 0.1
 
 
 def test_few_labels_are_left_alone():

@@ -4,7 +4,6 @@ import torch
 
 from cryoal.config import NetworkConfig, TrainingConfig
 from cryoal.data.labels import MicrographLabels, Origin, Verdict
-from cryoal.model.calibration import Calibration, choose_calibration
 from cryoal.model.committee import Committee, Member
 from cryoal.model.pretrained import pretrained_calibration, pretrained_members
 from cryoal.model.schedule import share_of_start
@@ -77,18 +76,6 @@ def test_shipped_calibration_raises_what_simulation_shows_to_be_too_low():
     assert calibration.method == "platt"
     assert calibration([0.0])[0] > 0.8
     assert "simulated" in calibration.note
-
-
-def test_too_few_labels_leave_the_calibration_that_is_given():
-    otherwise = Calibration("platt", 2.0, 1.0, "from elsewhere")
-    few = choose_calibration([0.1, 0.2], [1, 0], [0, 1], otherwise)
-    assert (few.method, few.slope, few.intercept) == ("platt", 2.0, 1.0)
-    assert "1 positives" in few.note
-    assert "from elsewhere" in few.note
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 400)
-    enough = choose_calibration(4.0 * y - 2.0 + rng.standard_normal(400), y, np.arange(400) % 5, otherwise)
-    assert "from elsewhere" not in enough.note
 
 
 def test_rejections_alone_leave_the_prior_shift():
