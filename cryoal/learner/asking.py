@@ -11,6 +11,7 @@ from cryoal.acquisition.fields import (
     QueriedMicrograph,
     buy_micrographs,
     grid_corners,
+    grid_origin,
     query_fields,
     query_micrographs,
 )
@@ -137,14 +138,14 @@ def query_path(project: Project, layout: RoundLayout | None) -> Path:
 
 def open_fields(project: Project, labels: Mapping[str, MicrographLabels]) -> Fields:
     """The grid of fields over all usable micrographs, less what is complete."""
-    corners: dict[tuple[tuple[int, int], float], NDArray[np.float64]] = {}
+    corners: dict[tuple[tuple[int, int], float, tuple[int, int]], NDArray[np.float64]] = {}
     keys, found, sizes = [], [np.empty((0, 2))], []
     for entry in project.usable():
         known = labels.get(entry.key, MicrographLabels())
         if known.complete or entry.key not in project.shapes:
             continue
         size = project.config.query.field_diameters * project.diameter_px(entry)
-        alike = (project.shapes[entry.key], size)
+        alike = (project.shapes[entry.key], size, grid_origin(entry.key))
         if alike not in corners:
             corners[alike] = grid_corners(*alike)
         grid = corners[alike]

@@ -318,15 +318,22 @@ def test_candidates_are_assigned_to_the_field_that_contains_them():
         assert inside == ([] if g < 0 else [g])
 
 
-def test_grid_is_whole_centred_and_without_overlap():
+def test_grid_is_whole_and_without_overlap():
     grid = grid_fields("m", (1000, 1240), 268.0)
     assert len(grid) == 3 * 4
-    x = sorted({field.x for field in grid})
-    y = sorted({field.y for field in grid})
-    np.testing.assert_allclose(np.diff(x), 268.0)
-    assert x[0] + 0.5 == pytest.approx(1240 - 0.5 - (x[-1] + 268.0))
-    assert y[0] + 0.5 == pytest.approx(1000 - 0.5 - (y[-1] + 268.0))
+    for starts in (sorted({field.x for field in grid}), sorted({field.y for field in grid})):
+        np.testing.assert_allclose(np.diff(starts), 268.0)
     assert grid_fields("m", (200, 1000), 268.0) == []
+
+
+def test_every_rim_is_in_the_grids_of_some_micrographs():
+    grids = [grid_fields(f"m{i}", (1000, 1240), 268.0) for i in range(40)]
+    for grid in grids:
+        assert grid == grid_fields(grid[0].micrograph, (1000, 1240), 268.0)
+    left, upper = ([min(getattr(field, axis) for field in grid) for grid in grids] for axis in "xy")
+    right, lower = ([max(getattr(field, axis) for field in grid) + 268 for grid in grids] for axis in "xy")
+    for reached, ends in ((left, -0.5), (upper, -0.5), (right, 1239.5), (lower, 999.5)):
+        assert 5 < np.isclose(reached, ends).sum() < 35
 
 
 def test_grid_keeps_valid_fields():
