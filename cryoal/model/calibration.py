@@ -158,7 +158,7 @@ def moved_calibration(given: Calibration, logits: ArrayLike, surroundings: Array
         "platt",
         float(given.slope * np.exp(moves[0])),
         float(given.intercept + moves[1]),
-        f"moved by labels, negative log posterior {before:.4f} → {after:.4f} a label; {given.note}",
+        f"moved by labels, negative log posterior {before:.4f} → {after:.4f} a label; before: {given.note}",
         int(label.sum()),
         int(z.size - label.sum()),
         float(moves[2]),
