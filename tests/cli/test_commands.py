@@ -14,6 +14,8 @@ import pytest
 from cryoal.cli import console
 from cryoal.io.relion import read
 from cryoal.learner.progress import Progress
+from cryoal.learner.project import Project
+from cryoal.workspace.labelling import count_labels
 from tests.command_line import DIAMETER, NAMES, ROOT, CommandLine, command_line, new_project, scored_project
 
 
@@ -137,7 +139,8 @@ def test_a_higher_precision_keeps_fewer_picks(cryoal: CommandLine, tmp_path: Pat
         picks = [read(path) for path in (project / "ws/rounds/0001/picks").rglob("*.star")]
         counts.append(sum(len(one) for some in picks for one in some.values()))
     assert counts[0] > counts[1] > counts[2]
-    assert counts[2] == 23  # what the expert marked
+    marked = count_labels(Project.open(project / "ws").labels())["particle"]
+    assert counts[2] == marked > 10  # what the expert marked
 
 
 def test_status_tells_whether_another_round_pays(cryoal: CommandLine, tmp_path: Path) -> None:
