@@ -18,6 +18,7 @@ from cryoal.model.calibration import Calibration
 from cryoal.model.checkpoint import load_members
 from cryoal.model.class_calibration import ClassCalibration
 from cryoal.model.committee import Committee, Member, reduced_precision
+from cryoal.model.label_maps import at
 from cryoal.model.scoring import TileScores, score_tiles
 from cryoal.picking.maxima import local_maxima
 from cryoal.picking.peaks import strongest_apart
@@ -112,7 +113,7 @@ class Scorer:
         size, classes = self._config.preprocess.pixels_per_diameter, self._committee.classes
         scaled_xy, member_logit, features, class_logits = self._found(scaled)
         logit = member_logit.astype(np.float64)
-        around = _at(scaled.surroundings, scaled_xy)
+        around = at(scaled.surroundings.cpu().numpy(), scaled_xy.astype(np.float64))
         xy = to_original(scaled_xy + self._centring.offset_diameters * size, scaled.scale)
         return ScoredMicrograph(
             np.clip(xy, 0, np.array(scaled.shape_px[::-1]) - 1).astype(np.float32),
@@ -176,12 +177,6 @@ def _committees(members: Sequence[Member], config: Config, devices: Sequence[tor
     dtype = reduced_precision(members, devices[0], picking.tolerance_logit, smoothing_px)
     for device in devices:
         yield Committee(members, device, dtype)
-
-
-def _at(image: torch.Tensor, xy: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Values of an image at (x, y) inside it, shape (N,)."""
-    x, y = torch.from_numpy(np.rint(xy).astype(np.int64)).to(image.device).T.reshape(2, -1)
-    return image[y, x].cpu().numpy()
 
 
 def _peaks_of(tile: TileScores, valid: torch.Tensor, min_logit: float) -> tuple[NDArray[np.floating], ...]:

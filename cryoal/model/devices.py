@@ -8,6 +8,7 @@ from cryoal.errors import DeviceError
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CPU_FLAGS = ("avx512_bf16", "amx_bf16")  # multiply bfloat16 in hardware
+_CUDA_CAPABILITY = (8, 0)  # the same, from Ampere on
 
 
 def devices_named(names: str) -> tuple[torch.device, ...]:
@@ -63,7 +64,7 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 def training_dtype(device: torch.device) -> torch.dtype:
     """What convolutions are trained in: bfloat16, whose range is that of float32, where a device has it in hardware."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= _CUDA_CAPABILITY else torch.float32
     return fast_dtype(device)
 
 

@@ -5,7 +5,7 @@ import torch
 
 from cryoal.errors import DeviceError
 from cryoal.model import devices
-from cryoal.model.devices import device_named, devices_named, fast_dtype
+from cryoal.model.devices import device_named, devices_named, fast_dtype, training_dtype
 
 
 def test_cpu():
@@ -49,6 +49,19 @@ def test_present(monkeypatch):
 def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((7, 5), torch.float32), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)]
+)
+def test_each_gpu_trains_in_what_it_has_in_hardware(monkeypatch, capability, expected):
+    capabilities = {0: (0, 0), 1: capability}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capabilities[device.index])
+    assert training_dtype(torch.device("cuda", 1)) == expected
+
+
+def test_a_cpu_trains_in_what_it_is_fast_in():
+    assert training_dtype(torch.device("cpu")) == fast_dtype(torch.device("cpu"))
 
 
 def test_lists(two_gpus):
