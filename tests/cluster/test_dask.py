@@ -16,7 +16,7 @@ from cryoal.errors import OptionError
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.learner.scoring import Scored, ScoreOptions, score
-from cryoal.workspace.candidates import read_candidates
+from cryoal.workspace.candidates import read_candidates, scored_keys
 from cryoal.workspace.micrographs import write_micrographs
 from tests.command_line import ROOT, scored_project
 from tests.learner.workspaces import new_workspace, result_of
@@ -63,12 +63,13 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     assert len(notes) == 1
     assert "truncated" in notes[0]
     layout = project.layout.round(1)
-    keys = {path.relative_to(layout.candidates_folder) for path in layout.candidates_folder.rglob("*.parquet")}
-    assert len(keys) == 35
+    assert len(scored_keys(layout)) == 35
     usable = project.usable()
     assert done.candidates <= sum(len(read_candidates(layout, entry.key)) for entry in usable)
     again = result_of(score(project, OPTIONS))
     assert (again.scored, again.already_scored) == (0, 35)  # type: ignore[attr-defined]
+    files = list(layout.candidates_folder.rglob("*.parquet"))
+    assert len(files) == 35  # what the killed worker was writing is gone, too
 
 
 def test_the_same_candidates_as_without(tmp_path: Path) -> None:
