@@ -13,6 +13,8 @@ HEADS = ("`--strategy`", "what is asked first", "score of a candidate", "the bat
 def row(strategy: Strategy) -> list[str]:
     """One strategy."""
     batch = (strategy.selector.__doc__ or "").splitlines()[0].rstrip(".")
+    if strategy.first:
+        batch += f". Before the shipped committee has learnt from any label: `{strategy.first}`"
     needs = [f"{strategy.min_members} members"] if strategy.min_members > 1 else []
     needs += [] if strategy.pointwise else ["all candidates at once"]
     formula = "" if strategy.formula == "0" else strategy.formula

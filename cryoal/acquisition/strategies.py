@@ -60,6 +60,9 @@ class Strategy:
         be in memory together: of more than 2,000 micrographs, those of 2,000 drawn at random.
     uses_embedding : bool
         Whether scores or choice depend on embeddings, which are much of what there is to read.
+    first : str
+        Strategy that asks in its place until the shipped committee has learnt from labels, for its doubts are of other
+        particles; empty: none.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Strategy:
     min_members: int = 1
     pointwise: bool = False
     uses_embedding: bool = True
+    first: str = ""
 
 
 def get_strategy(name: str) -> Strategy:
@@ -140,6 +144,7 @@ _TABLE = (
         "Entropy of the consensus, half from p ≥ 0.5 evenly over the classes, half from below, each spread by k-center",
         "Settles 2009; Lüth et al. 2026",
         "H[p̄] = −Σ_c p̄_c ln p̄_c",
+        first="foreground-random",
     ),
     _by_probability(
         "entropy-top",

@@ -227,3 +227,9 @@ def test_only_micrographs_that_are_scored_are_asked_about(project: Project) -> N
             say(project, field.micrograph, field)
     with pytest.raises(WorkspaceError, match="every field that is scored is labelled"):
         ask_fields(one_scored)
+
+
+def test_a_committee_that_has_learnt_is_asked_for_its_own_doubts(project: Project) -> None:
+    scored_round(project)
+    _, asked = ask_fields(project, "entropy-stratified", 8)
+    assert {one.reason for one in asked} - {"random"} == {"entropy-stratified"}

@@ -61,6 +61,11 @@ def test_committee_strategies_choose_and_picks_are_made_without_labels(scored: P
     assert result_of(pick(scored)).picks > 20  # type: ignore[attr-defined]
 
 
+def test_doubts_of_the_shipped_committee_are_not_asked_about_where_a_strategy_says_so(scored: Project) -> None:
+    _, asked = ask_fields(scored, "entropy-stratified", 4)
+    assert {one.reason for one in asked} <= {"foreground-random", "random"}
+
+
 def test_another_network_cannot_be_the_shipped_one(tmp_path: Path) -> None:
     root = new_project(tmp_path)
     new = NewWorkspace(root / "ws", "micrographs.star", float(DIAMETER), particles_dark=True, root=root)
