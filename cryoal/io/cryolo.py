@@ -46,10 +46,10 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
         A file cannot be written.
     """
 
-    def write_one(path: Path, entry: MicrographEntry, kept: Picks) -> None:
-        star.write(path, _blocks(kept, options.box_px(entry)), heading="\n")
+    def content(path: Path, entry: MicrographEntry, kept: Picks) -> str:
+        return star.text(path, _blocks(kept, options.box_px(entry)), heading="\n")
 
-    return write_each(picks, out, ".cbox", options, write_one)
+    return write_each(picks, out, ".cbox", options, content)
 
 
 def _read_star(path: Path) -> Picks:

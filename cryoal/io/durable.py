@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,12 +34,13 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
-def write_many(write: Callable[..., None], *columns: Iterable[object]) -> None:
-    """Call `write`, which writes a file, for each row of some columns, several at a time: each waits for the disk.
+def write_many(files: Iterable[tuple[Path, bytes | str]]) -> None:
+    """As `write_atomic`, of many files, several at a time: each waits for the disk.
 
+    Contents are asked for one at a time, by this thread: made in threads, they would mostly wait for the interpreter.
     After the first failure, which is raised, no further file is begun.
     """
-    deque(in_threads(lambda row: write(*row), zip(*columns, strict=True)), maxlen=0)
+    deque(in_threads(lambda file: write_atomic(*file), files), maxlen=0)
 
 
 @contextmanager

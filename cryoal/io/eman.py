@@ -9,7 +9,6 @@ import numpy as np
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.data.picks import Picks
 from cryoal.errors import FileFormatError
-from cryoal.io.durable import write_atomic
 from cryoal.io.names import own_name
 from cryoal.io.options import ExportOptions, ImportOptions, rounded
 from cryoal.io.per_micrograph import write_each
@@ -61,14 +60,14 @@ def write_box(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options
         A file cannot be written.
     """
 
-    def write_one(path: Path, entry: MicrographEntry, kept: Picks) -> None:
+    def content(_path: Path, entry: MicrographEntry, kept: Picks) -> str:
         box, whole, lines = options.box_px(entry), rounded(kept), []
         for x, y, score in zip(whole.x, whole.y, whole.score, strict=True):
             ending = "" if np.isnan(score) else f"\t{float(f'{score:.9g}')!r}"
             lines.append(f"{int(x) - box // 2}\t{int(y) - box // 2}\t{box}\t{box}{ending}\n")
-        write_atomic(path, "".join(lines))
+        return "".join(lines)
 
-    return write_each(picks, out, ".box", options, write_one)
+    return write_each(picks, out, ".box", options, content)
 
 
 def read_info(path: Path, _options: ImportOptions | None = None) -> dict[str, Picks]:
@@ -108,12 +107,12 @@ def write_info(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, option
         A file cannot be written.
     """
 
-    def write_one(path: Path, _entry: MicrographEntry, kept: Picks) -> None:
+    def content(_path: Path, _entry: MicrographEntry, kept: Picks) -> str:
         values = zip(kept.x.tolist(), kept.y.tolist(), kept.score.tolist(), strict=True)
         boxes = [[x, y, "manual"] if np.isnan(score) else [x, y, "manual", score] for x, y, score in values]
-        write_atomic(path, json.dumps({"boxes": boxes}))
+        return json.dumps({"boxes": boxes})
 
-    return write_each(picks, out / "info", f"{_INFO}.json", options, write_one)
+    return write_each(picks, out / "info", f"{_INFO}.json", options, content)
 
 
 def _picks(xy: list[tuple[float, float]], scores: list[float]) -> Picks:

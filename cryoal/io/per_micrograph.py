@@ -33,9 +33,11 @@ def write_each(
     out: Path,
     suffix: str,
     options: ExportOptions,
-    write: Callable[[Path, MicrographEntry, Picks], None],
+    content: Callable[[Path, MicrographEntry, Picks], str],
 ) -> list[Path]:
     """Write a file for each micrograph, in folders only where stems do not tell the micrographs apart.
+
+    `content` is given its path, for what it must say is wrong.
 
     Raises
     ------
@@ -44,12 +46,8 @@ def write_each(
     """
     flat = unique_stems([entry for entry, _ in picks])
     files = [coordinate_path(entry, out, suffix, flat=flat) for entry, _ in picks]
-
-    def write_one(path: Path, pair: tuple[MicrographEntry, Picks]) -> None:
-        if options.writes(pair[0]):
-            write(path, pair[0], options.select(*pair))
-
-    write_many(write_one, files, picks)
+    each = zip(files, picks, strict=True)
+    write_many((file, content(file, pair[0], options.select(*pair))) for file, pair in each if options.writes(pair[0]))
     return files
 
 

@@ -96,13 +96,10 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
         A file cannot be written.
     """
     files = [coordinate_path(entry, out, SUFFIX, flat=False) for entry, _ in picks]
-
-    def write_one(file: Path, pair: tuple[MicrographEntry, Picks]) -> None:
-        if options.writes(pair[0]):
-            kept = options.select(*pair)
-            star.write(file, {"": _columns(rounded(kept) if options.round_coordinates else kept)})
-
-    write_many(write_one, files, picks)
+    each = zip(files, picks, strict=True)
+    kept = ((file, options.select(*pair)) for file, pair in each if options.writes(pair[0]))
+    whole = ((file, rounded(one) if options.round_coordinates else one) for file, one in kept)
+    write_many((file, star.text(file, {"": _columns(one)})) for file, one in whole)
     autopick, suffix_file = out / "autopick.star", out / f"{_SUFFIX_FILE}autopick.star"
     names = [entry.name for entry, _ in picks]
     star.write(autopick, {"coordinate_files": {_NAME: names, _FILES: [_in_project(file, options) for file in files]}})

@@ -119,7 +119,18 @@ def numbers(table: pd.DataFrame, label: str, path: Path, *, missing: bool = Fals
 
 
 def write(path: Path, blocks: Mapping[str, Columns], heading: str = RELION_HEADING) -> None:
-    """Write loops, `{block: {label: values}}`, as RELION 3.1, 4 and 5 read them.
+    """Write `text`; errors as there.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    write_atomic(path, text(path, blocks, heading))
+
+
+def text(path: Path, blocks: Mapping[str, Columns], heading: str = RELION_HEADING) -> str:
+    """Loops, `{block: {label: values}}`, as RELION 3.1, 4 and 5 read them; the path is for errors.
 
     One blank line ends a block, none stands between rows; numbers have up to nine digits. A block whose values are
     texts, not sequences, is written as single values. `heading` comes before each block.
@@ -130,10 +141,8 @@ def write(path: Path, blocks: Mapping[str, Columns], heading: str = RELION_HEADI
         A number is not finite, or the columns of a block differ in length.
     FileFormatError
         A text cannot be written in STAR (line end, or quotes beside spaces).
-    FileError
-        The file cannot be written.
     """
-    write_atomic(path, "".join(heading + _format_block(path, name, block) for name, block in blocks.items()))
+    return "".join(heading + _format_block(path, name, block) for name, block in blocks.items())
 
 
 def _significant(lines: list[str]) -> Iterator[tuple[int, str]]:

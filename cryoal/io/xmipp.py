@@ -54,12 +54,12 @@ def write(picks: Sequence[tuple[MicrographEntry, Picks]], out: Path, options: Ex
         A file cannot be written.
     """
 
-    def write_one(path: Path, _entry: MicrographEntry, kept: Picks) -> None:
+    def content(path: Path, _entry: MicrographEntry, kept: Picks) -> str:
         whole, scored = rounded(kept), np.isfinite(kept.score)
         parts = {_MANUAL: whole.select(~scored), _AUTOMATIC: whole.select(scored)}
-        star.write(path, {name: _columns(part) for name, part in parts.items()}, heading=_HEADING)
+        return star.text(path, {name: _columns(part) for name, part in parts.items()}, heading=_HEADING)
 
-    return write_each(picks, out, ".pos", options, write_one)
+    return write_each(picks, out, ".pos", options, content)
 
 
 def _columns(picks: Picks) -> star.Columns:

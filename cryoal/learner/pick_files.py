@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,8 @@ from cryoal.io.threads import in_threads
 
 _SUFFIX = ".star"
 _LABELS = ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit", "rlnClassNumber")
-_COLUMNS = "".join(f"_{label} #{number}\n" for number, label in enumerate(_LABELS, start=1))
-_BEFORE_ROWS = f"{star.RELION_HEADING}data_\n\nloop_\n{_COLUMNS}"
+_HEADER = "".join(f"_{label} #{number}\n" for number, label in enumerate(_LABELS, start=1))
+_BEFORE_ROWS = f"{star.RELION_HEADING}data_\n\nloop_\n{_HEADER}"
 
 
 def write_picks_file(folder: Path, key: str, picks: Picks) -> None:
@@ -28,8 +27,7 @@ def write_picks_file(folder: Path, key: str, picks: Picks) -> None:
     FileError
         The file cannot be written.
     """
-    columns = dict(zip(_LABELS, (picks.x, picks.y, picks.score, picks.class_number), strict=True))
-    star.write(folder / f"{key}{_SUFFIX}", {"": columns})
+    write_picks_files(folder, [key], [picks])
 
 
 def write_picks_files(folder: Path, keys: Sequence[str], picks: Sequence[Picks]) -> None:
@@ -40,7 +38,8 @@ def write_picks_files(folder: Path, keys: Sequence[str], picks: Sequence[Picks])
     FileError
         A file cannot be written.
     """
-    write_many(partial(write_picks_file, folder), keys, picks)
+    paths = [folder / f"{key}{_SUFFIX}" for key in keys]
+    write_many((path, star.text(path, {"": _columns(one)})) for path, one in zip(paths, picks, strict=True))
 
 
 def picked_keys(folder: Path) -> set[str]:
@@ -59,12 +58,22 @@ def read_picks_files(folder: Path, entries: Sequence[MicrographEntry]) -> list[t
     keys = picked_keys(folder)
     picked = [entry for entry in entries if entry.key in keys]
     paths = [folder / f"{entry.key}{_SUFFIX}" for entry in picked]
-    return list(zip(picked, in_threads(_read, paths), strict=True))
+    return list(zip(picked, map(_decoded, paths, in_threads(_read, paths)), strict=True))
 
 
-def _read(path: Path) -> Picks:
-    """Read a file, by hand what is as it was written: that takes a tenth of the time."""
-    text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
+def _columns(picks: Picks) -> star.Columns:
+    """Columns of a file."""
+    return dict(zip(_LABELS, (picks.x, picks.y, picks.score, picks.class_number), strict=True))
+
+
+def _read(path: Path) -> bytes:
+    """What is in a file; nothing where it is none, which the reader of all kinds of files will say."""
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _decoded(path: Path, data: bytes) -> Picks:
+    """The picks in a file, by hand where it is as it was written: that takes a tenth of the time."""
+    text = data.decode("utf-8", errors="replace")
     rows = text.removeprefix(_BEFORE_ROWS)
     if len(rows) < len(text):
         try:

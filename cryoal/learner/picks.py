@@ -16,13 +16,12 @@ from cryoal.io.durable import remove_folder, remove_leftovers, temporary_sibling
 from cryoal.io.formats import format_named, write_picks
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
-from cryoal.io.threads import in_threads
 from cryoal.learner.pick_files import read_picks_files, write_picks_file, write_picks_files
 from cryoal.learner.pick_rule import Rule
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
-from cryoal.workspace.candidates import ScoredMicrograph, read_candidates, scored_keys
+from cryoal.workspace.candidates import ScoredMicrograph, read_many, scored_keys
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import found_picks, newest_round, publish_picks, published_rounds
@@ -113,8 +112,9 @@ def add_picks(
         folder = found_picks(layout)
         if folder is None:
             raise WorkspaceError(f"{project.layout.root}: round {layout.number} has no picks; run cryoal pick")
-        for entry in entries:
-            free, expert = _judged(project, layout, entry, labels)
+        found = read_many(layout, [entry.key for entry in entries], embedding=False)
+        for entry, scored in zip(entries, found, strict=True):
+            free, expert = _judged(project, entry, scored, labels)
             added.append((entry, joined(expert, free.select(free.score >= threshold))))
             write_picks_file(folder, entry.key, added[-1][1])
     return added
@@ -193,8 +193,10 @@ def _read(
 ) -> Generator[Progress, None, tuple[list[Picks], list[Picks]]]:
     """Of each micrograph the candidates that no expert has judged, and the expert's particles."""
     labels, candidates, marks = project.labels(), [], []
-    for done, (free, expert) in enumerate(in_threads(lambda one: _judged(project, layout, one, labels), entries)):
+    found = read_many(layout, [entry.key for entry in entries], embedding=False)
+    for done, (entry, scored) in enumerate(zip(entries, found, strict=True)):
         yield Progress("reading candidates", done, len(entries))
+        free, expert = _judged(project, entry, scored, labels)
         candidates.append(free)
         marks.append(expert)
     yield Progress("reading candidates", len(entries), len(entries))
@@ -202,10 +204,10 @@ def _read(
 
 
 def _judged(
-    project: Project, layout: RoundLayout, entry: MicrographEntry, labels: Mapping[str, MicrographLabels]
+    project: Project, entry: MicrographEntry, scored: ScoredMicrograph, labels: Mapping[str, MicrographLabels]
 ) -> tuple[Picks, Picks]:
     """Candidates of a micrograph that no expert has judged, and the expert's particles."""
-    scored, known = read_candidates(layout, entry.key, embedding=False), labels.get(entry.key, MicrographLabels())
+    known = labels.get(entry.key, MicrographLabels())
     diameter_px = project.diameter_px(entry)
     return not_judged(scored, known, diameter_px), marked(known, scored, diameter_px)
 
