@@ -107,6 +107,13 @@ class ScaledMicrograph:
         return to_original(xy, self.scale)
 
 
+def edge_distance_px(xy: NDArray[np.floating], shape_px: tuple[int, int]) -> NDArray[np.float64]:
+    """Distance of positions (x, y), shape (N, 2), from the nearest edge of an image of (ny, nx) pixels, shape (N,)."""
+    inside = np.asarray(xy, dtype=np.float64) + 0.5
+    distance: NDArray[np.float64] = np.minimum(inside, np.array(shape_px[::-1]) - inside).min(axis=1)
+    return distance
+
+
 def to_original(xy: NDArray[np.floating], scale: tuple[float, float]) -> NDArray[np.float64]:
     """Scaled (x, y), shape (N, 2), to original; original pixels per scaled pixel along (x, y)."""
     return (np.asarray(xy, dtype=np.float64).reshape(-1, 2) + 0.5) * scale - 0.5

@@ -29,10 +29,11 @@ class AuditedField:
     Attributes
     ----------
     field : Field
-    candidates : float64 array, shape (N, 2), once calibrated (N,)
-        Of the candidates inside, but for those at the rim, logit and surroundings; probabilities once calibrated.
+    candidates : float64 array, shape (N, 3), once calibrated (N,)
+        Of the candidates inside, but for those at the rim, logit, surroundings and distance from the micrograph's edge
+        in diameters; probabilities once calibrated.
     is_particle : bool array, shape (N,)
-    particles : float64 array, shape (M, 2), once calibrated (M,)
+    particles : float64 array, shape (M, 3), once calibrated (M,)
         For each particle inside, the same of the candidate that found it; a logit of −inf, a probability of 0, where
         none did.
     """
@@ -56,12 +57,12 @@ class AuditedField:
         rim = _RIM_DIAMETERS * diameter_px
         inner = Field(field.micrograph, field.x + rim, field.y + rim, field.size - 2 * rim)
         inside = inner.contains(found_xy)
-        found_by = np.tile([-np.inf, 0.0], (len(truth_xy), 1))
+        found_by = np.tile([-np.inf, 0.0, np.inf], (len(truth_xy), 1))
         found_by[pairs.truth] = score[pairs.pick]
         return cls(field, score[inside], pairs.correct[inside], found_by[field.contains(truth_xy)])
 
     def calibrated(self, calibration: Calibration) -> "AuditedField":
-        """With probabilities in place of logits and surroundings."""
+        """With probabilities in their place."""
         return AuditedField(
             self.field, calibration(*self.candidates.T), self.is_particle, calibration(*self.particles.T)
         )

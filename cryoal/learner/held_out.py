@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cryoal.config import Config
 from cryoal.data.classes import NO_CLASSES
 from cryoal.data.labels import Field
+from cryoal.data.micrograph import edge_distance_px
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import Match, match
 from cryoal.evaluation.reliability import expected_calibration_error
@@ -35,6 +36,8 @@ class HeldOut:
         Score before calibration, mean over the members that did not learn from the region.
     surroundings : float64 array, shape (N,)
         See `ScaledMicrograph.surroundings`.
+    edge_diameters : float64 array, shape (N,)
+        Distance from the micrograph's edge.
     is_particle : int64 array, shape (N,)
     unit : int64 array, shape (N,)
         Index of the micrograph.
@@ -49,6 +52,7 @@ class HeldOut:
 
     logit: NDArray[np.float64]
     surroundings: NDArray[np.float64]
+    edge_diameters: NDArray[np.float64]
     is_particle: NDArray[np.int64]
     unit: NDArray[np.int64]
     offset_diameters: NDArray[np.float64]
@@ -59,13 +63,13 @@ class HeldOut:
     def calibration(self, shipped: Calibration | None) -> Calibration:
         """What these candidates ask for, starting from the shipped calibration where training started from it."""
         start = choose_calibration(self.logit, self.is_particle, self.unit) if shipped is None else shipped
-        return moved_calibration(start, self.logit, self.surroundings, self.is_particle)
+        return moved_calibration(start, self.logit, self.surroundings, self.is_particle, self.edge_diameters)
 
     def metrics(self, calibration: Calibration, centring: Centring) -> dict[str, float]:
         """Figures for metrics.json; empty where nothing was held out."""
         if not self.n_particles or not self.logit.size:
             return {}
-        probability = calibration(self.logit, self.surroundings)
+        probability = calibration(self.logit, self.surroundings, self.edge_diameters)
         curve = precision_recall_curve(probability, self.is_particle.astype(bool), self.n_particles)
         best_f1, threshold = curve.best_f1
         raw = 1 / (1 + np.exp(-self.logit))
@@ -106,6 +110,7 @@ def judge_held_out(
     return HeldOut(
         np.concatenate([np.empty(0), *(part.logit for part in parts)]),
         np.concatenate([np.empty(0), *(part.surroundings for part in parts)]),
+        np.concatenate([np.empty(0), *(part.edge_diameters for part in parts)]),
         np.concatenate([nothing, *(part.is_particle for part in parts)]),
         np.concatenate([nothing, *(part.unit for part in parts)]),
         np.concatenate([np.empty((0, 2)), *(part.offset_diameters for part in parts)]),
@@ -126,6 +131,8 @@ def _judge(
     inside = at(region, found.xy)
     logit = found.member_logit.mean(axis=0).astype(np.float64)
     surroundings = at(image.scaled.surroundings, found.xy).astype(np.float64)
+    scaled = image.scaled
+    edge = edge_distance_px(scaled.to_original(found.xy), scaled.shape_px) / (size * scaled.scale[0])
     truth = image.maps.particles
     pairs = match(found.xy, truth, config.picking.match_radius_diameters * size, logit)
     correct = pairs.correct
@@ -136,12 +143,13 @@ def _judge(
     return HeldOut(
         logit[inside],
         surroundings[inside],
+        edge[inside],
         correct[inside].astype(np.int64),
         np.full(int(inside.sum()), unit, np.int64),
         ((truth[pairs.truth] - found.xy[pairs.pick]) / size)[matched_inside],
         n_particles + extra,
         judge_classes(image, region, maps, found.xy[inside & ~correct]),
-        tuple(_audit(image, fold, sorted(drawn), found.xy, np.column_stack([logit, surroundings]), pairs, size)),
+        tuple(_audit(image, fold, sorted(drawn), found.xy, np.column_stack([logit, surroundings, edge]), pairs, size)),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cryoal.config import Config
-from cryoal.data.micrograph import ScaledMicrograph, to_original
+from cryoal.data.micrograph import ScaledMicrograph, edge_distance_px, to_original
 from cryoal.errors import DeviceError, FileFormatError
 from cryoal.learner.centring import Centring, read_centring
 from cryoal.learner.classes import read_class_calibration
@@ -115,10 +115,11 @@ class Scorer:
         logit = member_logit.astype(np.float64)
         around = at(scaled.surroundings.cpu().numpy(), scaled_xy.astype(np.float64))
         xy = to_original(scaled_xy + self._centring.offset_diameters * size, scaled.scale)
+        edge = edge_distance_px(xy, scaled.shape_px) / (size * scaled.scale[0])
         return ScoredMicrograph(
             np.clip(xy, 0, np.array(scaled.shape_px[::-1]) - 1).astype(np.float32),
-            self._calibration(logit, around).astype(np.float32),
-            self._calibration(logit.mean(axis=0), around).astype(np.float32),
+            self._calibration(logit, around, edge).astype(np.float32),
+            self._calibration(logit.mean(axis=0), around, edge).astype(np.float32),
             features.astype(np.float16),
             classes,
             self._of_classes(class_logits, classes).astype(np.float32),

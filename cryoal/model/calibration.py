@@ -1,7 +1,7 @@
 """From logits to probabilities that mean what they say; no torch."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,12 +17,19 @@ MIN_LABELS_PER_CLASS = 10
 _FOLDS = 5
 _SPREADS = np.array([0.15, 0.5, 1.0])
 """Standard deviations beforehand of the slope's logarithm, the intercept, and the surroundings' weight."""
+_MARGIN_LOGIT = 5.0
+"""What is taken off the log-odds of candidates in the margin."""
+_MAX_MARGIN_DIAMETERS = 2.0
+_MARGIN_EVIDENCE = 3.0
+"""So much more likely, in nats, a margin must make the labels."""
 _Fit = Callable[[FloatArray, FloatArray], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Calibrated probability of a logit z in surroundings s, sigmoid(slope·z + intercept + surroundings·s).
+
+    Nearer to the micrograph's edge than the margin, the log-odds are 5 less.
 
     Attributes
     ----------
@@ -35,6 +42,8 @@ class Calibration:
         Why this method.
     n_positive, n_negative : int
         Labels it was chosen with.
+    margin_diameters : float
+        The expert marks no particles that lie nearer to the edge.
     """
 
     method: str = "identity"
@@ -44,11 +53,15 @@ class Calibration:
     n_positive: int = 0
     n_negative: int = 0
     surroundings: float = 0.0
+    margin_diameters: float = 0.0
 
-    def __call__(self, logits: ArrayLike, surroundings: ArrayLike = 0.0) -> FloatArray:
-        """Probabilities of logits of any shape, and of surroundings that broadcast to it."""
+    def __call__(
+        self, logits: ArrayLike, surroundings: ArrayLike = 0.0, edge_diameters: ArrayLike = np.inf
+    ) -> FloatArray:
+        """Probabilities of logits of any shape; surroundings and distances from the edge broadcast to it."""
         z, around = np.asarray(logits, dtype=np.float64), np.asarray(surroundings, dtype=np.float64)
-        linear = self.slope * z + self.intercept + self.surroundings * around
+        in_margin = np.asarray(edge_diameters) < self.margin_diameters
+        linear = self.slope * z + self.intercept + self.surroundings * around - _MARGIN_LOGIT * in_margin
         probability: FloatArray = np.asarray(expit(linear), dtype=np.float64)
         return probability
 
@@ -74,6 +87,7 @@ class Calibration:
                 int(values["n_positive"]),  # type: ignore[call-overload]
                 int(values["n_negative"]),  # type: ignore[call-overload]
                 float(values.get("surroundings", 0.0)),  # type: ignore[arg-type]
+                float(values.get("margin_diameters", 0.0)),  # type: ignore[arg-type]
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"calibration: {error!r} in {dict(values)}; train again to write it anew") from error
@@ -119,18 +133,23 @@ def choose_calibration(logits: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Ca
     return Calibration(method, slope, intercept, note, *counts)
 
 
-def moved_calibration(given: Calibration, logits: ArrayLike, surroundings: ArrayLike, y: ArrayLike) -> Calibration:
-    """Move a calibration to what labels say of it and of the surroundings, the less the fewer they are.
+def moved_calibration(
+    given: Calibration, logits: ArrayLike, surroundings: ArrayLike, y: ArrayLike, edge_diameters: ArrayLike = np.inf
+) -> Calibration:
+    """Move a calibration to what labels say of it, of the surroundings and of the edge, the less the fewer they are.
 
     The network sees neither how dark a film is, for the background is taken off, nor further than two diameters. The
     likeliest slope, intercept and weight of the surroundings, which beforehand are normal: the logarithm of the slope
-    about that given, the intercept about that given, the weight about 0.
+    about that given, the intercept about that given, the weight about 0. Then the likeliest margin, if it is likelier
+    than none, and the others once more with it: particles whose box is cut are often not marked.
 
     Parameters
     ----------
     given : Calibration
     logits, surroundings, y : array, shape (N,)
-        Of labels kept out of training, chosen in whatever way by logits and surroundings alone.
+        Of labels kept out of training, chosen in whatever way by logits, surroundings and edge alone.
+    edge_diameters : array, shape (N,), optional
+        Distance from the micrograph's edge.
 
     Raises
     ------
@@ -143,11 +162,37 @@ def moved_calibration(given: Calibration, logits: ArrayLike, surroundings: Array
     around = np.asarray(surroundings, dtype=np.float64)
     if around.shape != z.shape or not np.isfinite(around).all():
         raise ArrayError(f"surroundings: shape {around.shape} for logits of shape {z.shape}, expected one finite each")
+    edge = np.broadcast_to(np.asarray(edge_diameters, dtype=np.float64), z.shape)
+    without = _moved(given, z, around, label, np.zeros(z.size))
+    linear = without.slope * z + without.intercept + without.surroundings * around
+    margin = _margin_diameters(linear, label, edge)
+    if not margin:
+        return without
+    moved = _moved(given, z, around, label, np.where(edge < margin, -_MARGIN_LOGIT, 0.0))
+    note = f"{moved.note}; no particles within {margin:.2f} diameters from the edge"
+    return replace(moved, margin_diameters=margin, note=note)
+
+
+def _margin_diameters(linear: FloatArray, label: FloatArray, edge: FloatArray) -> float:
+    """How far from the edge candidates of these log-odds are most likely no particles for the expert; 0: no margin."""
+    order = np.argsort(edge, kind="stable")
+    order = order[edge[order] < _MAX_MARGIN_DIAMETERS]
+    z, y, distance = linear[order], label[order], edge[order]
+    gain = np.cumsum(np.logaddexp(0.0, z) - np.logaddexp(0.0, z - _MARGIN_LOGIT) - _MARGIN_LOGIT * y)
+    if not gain.size or gain.max() < _MARGIN_EVIDENCE:
+        return 0.0
+    last = int(gain.argmax())
+    beyond = distance[last + 1] if last + 1 < distance.size else _MAX_MARGIN_DIAMETERS
+    return round(float(distance[last] + beyond) / 2, 3)
+
+
+def _moved(given: Calibration, z: FloatArray, around: FloatArray, label: FloatArray, offset: FloatArray) -> Calibration:
+    """The likeliest slope, intercept and weight of the surroundings beside log-odds that are added."""
 
     def loss(moves: FloatArray) -> tuple[float, FloatArray]:
         """Negative log posterior, and its gradient."""
         stretched = given.slope * np.exp(_SPREADS[0] * moves[0]) * z
-        linear = stretched + given.intercept + _SPREADS[1] * moves[1] + _SPREADS[2] * moves[2] * around
+        linear = stretched + given.intercept + _SPREADS[1] * moves[1] + _SPREADS[2] * moves[2] * around + offset
         wrong = expit(linear) - label
         gradient = moves + _SPREADS * np.array([wrong @ stretched, wrong.sum(), wrong @ around])
         return float(np.sum(np.logaddexp(0.0, linear) - label * linear) + moves @ moves / 2), gradient

@@ -132,10 +132,11 @@ def test_random_fields_are_audited() -> None:
     work = judge_held_out([image(0)], folds, Config(), torch.device("cpu"), [{left, right}])  # type: ignore[arg-type, dict-item]
     (audited,) = finished(work).audited  # the right half was learnt from
     assert audited.field == left
-    logit, around = audited.candidates.T
+    logit, around, edge = audited.candidates.T
     order = np.argsort(-logit)
     assert logit[order] == pytest.approx([3, 2, 1, 0.5], abs=1e-4)
     assert around[order] == pytest.approx([0.30, 0.60, 0.60, 0.97])
+    assert edge[order] == pytest.approx([30.5 / 20, 29.5 / 20, 33.5 / 20, 49.5 / 20])
     assert audited.is_particle[order].tolist() == [True, False, True, True]
     assert np.sort(audited.particles[:, 0]) == pytest.approx([-np.inf, 1, 3], abs=1e-4)
     narrow = Field("m", 0, 0, 98.5)  # the candidate at 97 lies at its rim

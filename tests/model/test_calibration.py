@@ -1,6 +1,7 @@
 """Calibration, its choice, and the thresholds it recommends."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,33 @@ def test_surroundings_in_which_all_is_rejected_count_and_others_do_not():
     assert moved_calibration(before, [], [], []) == before
 
 
+def test_a_margin_without_particles_is_found_and_candidates_in_it_are_held_back():
+    rng = np.random.default_rng(0)
+    z, y, _ = make_labels(300, slope=1.0, seed=1)
+    edge = rng.uniform(0, 8, 300)
+    found = moved_calibration(Calibration(), z, np.zeros(300), np.where(edge < 1.2, 0, y), edge)
+    assert found.margin_diameters == pytest.approx(1.2, abs=0.15)
+    assert (found.slope, found.intercept) == pytest.approx((1.0, 0.0), abs=0.3)
+    assert found(3.0, 0.0, 1.0) < 0.2
+    assert found(3.0, 0.0, 1.5) == found(3.0) > 0.9
+    assert "diameters from the edge" in found.note
+    evenly = moved_calibration(Calibration(), z, np.zeros(300), y, edge)
+    assert evenly == moved_calibration(Calibration(), z, np.zeros(300), y)
+    assert evenly.margin_diameters == 0
+
+
+def test_one_rejection_at_the_edge_makes_no_margin_and_one_acceptance_undoes_it():
+    z, edge = np.full(6, 1.5), np.array([0.1, 0.2, 0.3, 0.4, 5.0, 6.0])
+
+    def margin(*y):
+        return moved_calibration(Calibration(), z, np.zeros(6), y, edge).margin_diameters
+
+    assert margin(0, 1, 1, 1, 1, 1) == 0
+    assert margin(0, 0, 0, 0, 1, 1) > 0.4
+    assert margin(0, 0, 0, 1, 1, 1) == pytest.approx(0.35)
+    assert margin(1, 0, 0, 0, 1, 1) == 0
+
+
 @given(SEEDS, st.integers(1, 30))
 def test_the_moved_calibration_is_the_likeliest(seed, n):
     rng = np.random.default_rng(seed)
@@ -163,11 +191,11 @@ def test_a_ranking_is_never_turned_round():
 
 
 def test_calibration_round_trip():
-    calibration = Calibration("platt", 0.5, -1.25, "why", 30, 40, -0.7)
+    calibration = Calibration("platt", 0.5, -1.25, "why", 30, 40, -0.7, 1.5)
     kept = json.loads(json.dumps(calibration.to_dict()))
     assert Calibration.from_dict(kept) == calibration
-    del kept["surroundings"]  # as earlier versions wrote it
-    assert Calibration.from_dict(kept).surroundings == 0
+    del kept["surroundings"], kept["margin_diameters"]  # as earlier versions wrote it
+    assert Calibration.from_dict(kept) == replace(calibration, surroundings=0.0, margin_diameters=0.0)
     np.testing.assert_allclose(calibration(np.array([[2.5]])), [[0.5]])
     with pytest.raises(OptionError, match="slope"):
         Calibration.from_dict({"method": "platt"})
