@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 class Verdict(StrEnum):
@@ -46,6 +46,16 @@ class Field:
         """Which positions, shape (N, 2), lie inside (low edges in, high edges out)."""
         inside_x = (xy[:, 0] >= self.x) & (xy[:, 0] < self.x + self.size)
         return inside_x & (xy[:, 1] >= self.y) & (xy[:, 1] < self.y + self.size)
+
+    def interior(self, rim_px: ArrayLike, shape_px: tuple[int, int]) -> NDArray[np.float64]:
+        """Smallest and largest (x, y), shape (2, 2), of the field less a rim, behind which other fields may lie.
+
+        The rim is as wide in x and y, or (x, y); there is none along the edges of the micrograph of (ny, nx) pixels.
+        """
+        low, rim_px = np.array([self.x, self.y]), np.asarray(rim_px, dtype=np.float64)
+        high, end = low + self.size, np.array(shape_px[::-1]) - 0.5
+        low = np.where(low > rim_px - 0.5, low + rim_px, low)
+        return np.stack([low, np.where(high < end - rim_px, high - rim_px, high)])
 
 
 @dataclass(frozen=True, slots=True)

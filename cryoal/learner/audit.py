@@ -30,8 +30,8 @@ class AuditedField:
     ----------
     field : Field
     candidates : float64 array, shape (N, 3), once calibrated (N,)
-        Of the candidates inside, but for those at the rim, logit, surroundings and distance from the micrograph's edge
-        in diameters; probabilities once calibrated.
+        Of the candidates inside, but for those at the field's rim, logit, surroundings and distance from the
+        micrograph's edge in diameters; probabilities once calibrated.
     is_particle : bool array, shape (N,)
     particles : float64 array, shape (M, 3), once calibrated (M,)
         For each particle inside, the same of the candidate that found it; a logit of −inf, a probability of 0, where
@@ -52,11 +52,11 @@ class AuditedField:
         truth_xy: NDArray[np.float64],
         score: NDArray[np.float64],
         pairs: Match,
+        shape_px: tuple[int, int],
     ) -> "AuditedField":
         """Count what lies in a field, all in pixels of the original micrograph."""
-        rim = _RIM_DIAMETERS * diameter_px
-        inner = Field(field.micrograph, field.x + rim, field.y + rim, field.size - 2 * rim)
-        inside = inner.contains(found_xy)
+        low, high = field.interior(_RIM_DIAMETERS * diameter_px, shape_px)
+        inside = ((found_xy >= low) & (found_xy < high)).all(axis=1)
         found_by = np.tile([-np.inf, 0.0, np.inf], (len(truth_xy), 1))
         found_by[pairs.truth] = score[pairs.pick]
         return cls(field, score[inside], pairs.correct[inside], found_by[field.contains(truth_xy)])

@@ -168,4 +168,4 @@ def _audit(
     found, truth = scaled.to_original(found_xy), scaled.to_original(image.maps.particles)
     for field, is_here in zip(drawn, at(image.folds == fold, scaled.to_scaled(middles)), strict=True):
         if is_here:
-            yield AuditedField.judge(field, size * scaled.scale[0], found, truth, score, pairs)
+            yield AuditedField.judge(field, size * scaled.scale[0], found, truth, score, pairs, scaled.shape_px)

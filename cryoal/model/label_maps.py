@@ -45,8 +45,8 @@ def label_maps(
 ) -> LabelMaps:
     """Draw the labels of one micrograph.
 
-    Complete fields are known but for a rim, where a particle just outside would show; a single answer is known in a
-    disc; what is unsure is known nowhere.
+    Complete fields are known but for a rim, where a particle just outside would show, unless it is the micrograph's
+    edge; a single answer is known in a disc; what is unsure is known nowhere.
     """
     shape, sigma = scaled.pixels.shape, config.target_sigma_diameters * pixels_per_diameter
     radius = config.answer_radius_diameters * pixels_per_diameter
@@ -55,10 +55,9 @@ def label_maps(
     unsure = scaled.to_scaled(labels.xy(Verdict.UNSURE))
     known = np.full(shape, labels.complete)
     for square in labels.fields:
-        corners = scaled.to_scaled(np.array([[square.x, square.y], [square.x + square.size, square.y + square.size]]))
-        (x0, y0), (x1, y1) = np.round(corners).astype(int)
-        rim = round(sigma)
-        known[max(y0 + rim, 0) : max(y1 - rim, 0), max(x0 + rim, 0) : max(x1 - rim, 0)] = True
+        corners = scaled.to_scaled(square.interior(sigma * np.array(scaled.scale), scaled.shape_px))
+        (x0, y0), (x1, y1) = np.maximum(np.round(corners).astype(int), 0)
+        known[y0:y1, x0:x1] = True
     imported = scaled.to_scaled(labels.xy(Verdict.PARTICLE, Origin.IMPORT))
     judged_ones = scaled.to_scaled(labels.xy(Verdict.PARTICLE, Origin.ANSWER, Origin.COMPLETE))
     sure = scaled.valid & ~discs(shape, unsure, radius)

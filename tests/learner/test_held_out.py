@@ -139,6 +139,9 @@ def test_random_fields_are_audited() -> None:
     assert edge[order] == pytest.approx([30.5 / 20, 29.5 / 20, 33.5 / 20, 49.5 / 20])
     assert audited.is_particle[order].tolist() == [True, False, True, True]
     assert np.sort(audited.particles[:, 0]) == pytest.approx([-np.inf, 1, 3], abs=1e-4)
+    at_the_edge = Field("m", 29.5, 29.5, 100)  # that at (30, 30) lies at its rim
+    work = judge_held_out([image(0)], folds, Config(), torch.device("cpu"), [{at_the_edge}])  # type: ignore[arg-type, dict-item]
+    assert sorted(finished(work).audited[0].candidates[:, 0]) == pytest.approx([0.5, 1, 2], abs=1e-4)
     narrow = Field("m", 0, 0, 98.5)  # the candidate at 97 lies at its rim
     work = judge_held_out([image(0)], folds, Config(), torch.device("cpu"), [{narrow}])  # type: ignore[arg-type, dict-item]
     assert sorted(finished(work).audited[0].candidates[:, 0]) == pytest.approx([1, 2, 3], abs=1e-4)

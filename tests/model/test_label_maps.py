@@ -50,6 +50,15 @@ def test_complete_field_is_known_but_for_a_rim():
     assert not maps.unlabelled.any()
 
 
+def test_a_field_along_the_edge_is_known_up_to_it():
+    nx = SHAPE[1]
+    for x, columns in ((-0.5, slice(0, 28)), (nx - 30.5, slice(nx - 28, nx))):
+        known = maps_of(MicrographLabels(fields=(Field("m", x, 20, 30),))).known
+        expected = np.zeros(SHAPE, bool)
+        expected[22:48, columns] = True
+        assert np.array_equal(known, expected)
+
+
 @pytest.mark.parametrize(("x", "y"), [(-20, -20), (90, 70), (-20, 30), (200, 200), (-100, -100)])
 def test_fields_that_stick_out(x, y):
     known = maps_of(MicrographLabels(fields=(Field("m", x, y, 40),))).known
