@@ -208,7 +208,7 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
         pool = blobs = cold_start_pool(project)
         is_cold, by_default = True, project.config.query.cold_start if len(blobs) else RANDOM
     chosen = get_strategy(strategy or by_default)
-    if chosen.first and newest is not None and read_info(newest).is_pretrained:
+    if chosen.first and newest is not None and not read_info(newest).has_learnt:
         chosen = get_strategy(chosen.first)
     if is_cold and chosen.min_members > 1:
         enough = project.config.query.cold_start_labels

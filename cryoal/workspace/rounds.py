@@ -55,6 +55,11 @@ class RoundInfo:
         """Whether its members are the shipped ones, or started from them: they can propose with few labels or none."""
         return self.details.get("start") == PRETRAINED
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether its members have seen any label, and are not just the shipped ones."""
+        return any(self.labels.values())
+
 
 def published_rounds(layout: Layout) -> list[RoundLayout]:
     """All rounds, oldest first."""

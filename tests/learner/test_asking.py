@@ -17,6 +17,7 @@ from cryoal.learner.asking import ask_fields, ask_micrographs, open_fields
 from cryoal.learner.cold_start import cold_start_pool
 from cryoal.learner.project import Project
 from cryoal.learner.queries import read_query
+from cryoal.workspace.rounds import PRETRAINED
 from cryoal.workspace.set_aside import read_set_aside, set_aside
 from tests.learner.workspaces import label, new_workspace, publish_round, say, teach
 
@@ -230,6 +231,7 @@ def test_only_micrographs_that_are_scored_are_asked_about(project: Project) -> N
 
 
 def test_a_committee_that_has_learnt_is_asked_for_its_own_doubts(project: Project) -> None:
-    scored_round(project)
+    teach(project)
+    publish_round(project, dict.fromkeys(KEYS, CANDIDATES), start=PRETRAINED)
     _, asked = ask_fields(project, "entropy-stratified", 8)
     assert {one.reason for one in asked} - {"random"} == {"entropy-stratified"}

@@ -11,7 +11,8 @@ from cryoal.learner.progress import Progress
 from cryoal.learner.project import NewWorkspace, Project, create
 from cryoal.workspace.candidates import ScoredMicrograph, write_candidates
 from cryoal.workspace.journal import CompleteField, CompleteMicrograph, Decision, append_decisions
-from cryoal.workspace.rounds import RoundInfo, next_round
+from cryoal.workspace.labelling import count_labels
+from cryoal.workspace.rounds import SCRATCH, RoundInfo, next_round
 from tests.command_line import DIAMETER, new_project
 
 TRAINING = TrainingConfig(members=2, min_steps=20, max_steps=20, crop_diameters=3.0)
@@ -60,13 +61,16 @@ def teach(project: Project, key: str = "Micrographs/a_01") -> None:
 
 
 def publish_round(
-    project: Project, candidates: dict[str, list[tuple[float, ...]]], classes: Classes = NO_CLASSES
+    project: Project,
+    candidates: dict[str, list[tuple[float, ...]]],
+    classes: Classes = NO_CLASSES,
+    start: str = SCRATCH,
 ) -> None:
     """Publish a round that proposes x, y and probability, and scored only the micrographs named.
 
     With classes the candidates are sure of the L that each row goes on with.
     """
-    with next_round(project.layout, RoundInfo(2, 0, {})) as making:
+    with next_round(project.layout, RoundInfo(2, 0, count_labels(project.labels()), {"start": start})) as making:
         for key, rows in candidates.items():
             values = np.array(rows, np.float32).reshape(-1, 3 + classes.n_logits)
             given = np.stack([values[:, 3:]] * 2)
