@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 MIN_LABELS_PER_CLASS = 10
 _FOLDS = 5
-_SPREADS = np.array([0.15, 0.5, 1.0])
+_SPREADS = np.array([0.6, 0.5, 1.0])
 """Standard deviations beforehand of the slope's logarithm, the intercept, and the surroundings' weight."""
 _MARGIN_LOGIT = 5.0
 """What is taken off the log-odds of candidates in the margin."""

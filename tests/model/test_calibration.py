@@ -141,7 +141,7 @@ def test_the_moved_calibration_is_the_likeliest(seed, n):
 
     def loss(moves):
         linear = 1.5 * np.exp(moves[0]) * z - 0.5 + moves[1] + moves[2] * around
-        prior = (moves[0] / 0.15) ** 2 + (moves[1] / 0.5) ** 2 + moves[2] ** 2
+        prior = (moves[0] / 0.6) ** 2 + (moves[1] / 0.5) ** 2 + moves[2] ** 2
         return np.sum(np.logaddexp(0, linear) - y * linear) + prior / 2
 
     at = np.array([np.log(found.slope / 1.5), found.intercept + 0.5, found.surroundings])
