@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--micrographs", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=240.0, help="over which they appear, at least")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and theirs, ignore it
     n, half = options.micrographs, options.micrographs // 2
     print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores at the start", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
