@@ -20,7 +20,8 @@ SIDE_PX, DIAMETER_ANGSTROM, MEMBERS, FEATURES = 4096, 150.0, 5, 24
 TEMPLATES, LABELLED = 100, 50
 QUERIES = {
     "query --level micrograph": ["--level", "micrograph"],
-    "query (power-entropy, the default)": [],
+    "query (the default)": [],
+    "query --strategy entropy": ["--strategy", "entropy"],
     "query --strategy entropy-top": ["--strategy", "entropy-top"],
     "query --strategy bald": ["--strategy", "bald"],
     "query --strategy badge": ["--strategy", "badge"],

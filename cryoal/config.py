@@ -197,7 +197,7 @@ class QueryConfig:
         At most so many micrographs, spread over the list, are looked at for blobs.
     """
 
-    strategy: str = "power-entropy"
+    strategy: str = "entropy-stratified"
     fields: int = 16
     field_diameters: float = 3.2
     per_micrograph: int = 2
