@@ -243,7 +243,11 @@ def _be_cryoal(request: dict[str, object], tell_ready: int) -> None:
 
 def _threads_end() -> bool:
     """Whether the threads that the interpreter would wait for end within seconds."""
-    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    others = [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and thread.ident is not None  # an interrupt may keep one from starting
+    ]
     for thread in others:
         thread.join(20)
     return not any(thread.is_alive() for thread in others)

@@ -135,8 +135,8 @@ def test_the_cold_start_lasts_until_there_are_three_labels_of_each_kind(project:
 
 
 def test_imported_positives_end_the_cold_start(project: Project) -> None:
-    publish_round(project, dict.fromkeys(KEYS, CANDIDATES))
     say(project, KEYS[0], *(label(40.0 * i, 40, origin="import") for i in range(1, 4)))
+    publish_round(project, dict.fromkeys(KEYS, CANDIDATES))
     assert {one.reason for one in ask_fields(project)[1]} == {project.config.query.strategy, "random"}
 
 

@@ -192,7 +192,7 @@ def test_steps_grow_with_the_known_area(area, expected):
 def test_fine_tuning_takes_fewer_and_shorter_steps_with_few_labels():
     config = TrainingConfig()
     assert number_of_steps(0, config, fine=True) == config.min_fine_steps
-    assert number_of_steps(6 * 200, config, fine=True) == 200 < number_of_steps(6 * 200, config)
+    assert number_of_steps(3 * 400, config, fine=True) == 400 < number_of_steps(3 * 400, config)
     assert number_of_steps(1e9, config, fine=True) == config.max_steps
     rates = [fine_learning_rate(share_of_start(area, config), config) for area in (0, 150, 1e9)]
     assert rates == sorted(rates)
