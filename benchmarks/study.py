@@ -36,7 +36,16 @@ from cryoal.simulation.volumes import build_volume
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 REAL = {"apoferritin_10146": 126.0, "bgal_10017": 191.0, "ribosome80S_10028": 300.0}
 JUNK, JUNK_DIAMETER_ANGSTROM = "junk", 165.0
-STRATEGIES = ("random", "foreground-random", "entropy", "bald", "power-entropy", "badge", "k-center")
+STRATEGIES = (
+    "random",
+    "foreground-random",
+    "entropy",
+    "entropy-stratified",
+    "bald",
+    "power-entropy",
+    "badge",
+    "k-center",
+)
 ROUNDS, FIELDS = 4, 8
 TRAINING = {"members": 3}
 """Fewer than the product's, so that the study takes hours; the rest is the product's own."""

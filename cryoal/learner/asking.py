@@ -200,16 +200,16 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
     is_cold = newest is None or (
         not read_info(newest).is_pretrained and needs_cold_start(project.labels(), project.config.query)
     )
-    scored = None if newest is None or is_cold else _scored_pool(project, newest, strategy)
+    by_default = project.config.query.strategy
+    chosen = _for_round(newest, strategy or by_default)
+    scored = None if newest is None or is_cold else _scored_pool(project, newest, chosen.uses_embedding)
     pool: Candidates
     if scored is not None and not scored.is_empty:
-        pool, by_default = scored, project.config.query.strategy
+        pool = scored
     else:
         pool = blobs = cold_start_pool(project)
         is_cold, by_default = True, project.config.query.cold_start if len(blobs) else RANDOM
-    chosen = get_strategy(strategy or by_default)
-    if chosen.first and newest is not None and not read_info(newest).has_learnt:
-        chosen = get_strategy(chosen.first)
+        chosen = _for_round(newest, strategy or by_default)
     if is_cold and chosen.min_members > 1:
         enough = project.config.query.cold_start_labels
         raise OptionError(
@@ -221,6 +221,13 @@ def _candidates(project: Project, strategy: str | None, aggregation: str | None)
     return _Source(newest, pool, chosen)
 
 
+def _for_round(newest: RoundLayout | None, name: str) -> Strategy:
+    """The strategy of a name, or the one that asks in its place until the newest committee has learnt from labels."""
+    chosen = get_strategy(name)
+    is_untaught = newest is not None and not read_info(newest).has_learnt
+    return get_strategy(chosen.first) if chosen.first and is_untaught else chosen
+
+
 def _even(source: _Source) -> Strategy:
     """The strategy, evenly over the predicted particle classes."""
     if not source.pool.classes.particles:
@@ -228,15 +235,14 @@ def _even(source: _Source) -> Strategy:
     return replace(source.strategy, selector=class_selector(source.strategy.selector))
 
 
-def _scored_pool(project: Project, newest: RoundLayout, strategy: str | None) -> RoundPool:
-    """The candidates of a round on the micrographs that are usable, with what the strategy looks at."""
+def _scored_pool(project: Project, newest: RoundLayout, embedding: bool) -> RoundPool:
+    """The candidates of a round on the micrographs that are usable."""
     done = scored_keys(newest)
     scored = [entry.key for entry in project.usable() if entry.key in done]
     if not scored:
         raise WorkspaceError(
             f"{project.layout.root}: round {newest.number} has not scored any micrograph; run cryoal score"
         )
-    embedding = get_strategy(strategy or project.config.query.strategy).uses_embedding
     return RoundPool(newest, scored, embedding=embedding)
 
 

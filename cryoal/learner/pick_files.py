@@ -19,17 +19,6 @@ _HEADER = "".join(f"_{label} #{number}\n" for number, label in enumerate(_LABELS
 _BEFORE_ROWS = f"{star.RELION_HEADING}data_\n\nloop_\n{_HEADER}"
 
 
-def write_picks_file(folder: Path, key: str, picks: Picks) -> None:
-    """Write one micrograph's picks.
-
-    Raises
-    ------
-    FileError
-        The file cannot be written.
-    """
-    write_picks_files(folder, [key], [picks])
-
-
 def write_picks_files(folder: Path, keys: Sequence[str], picks: Sequence[Picks]) -> None:
     """Write the picks of many micrographs.
 

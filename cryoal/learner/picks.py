@@ -16,7 +16,7 @@ from cryoal.io.durable import remove_folder, remove_leftovers, temporary_sibling
 from cryoal.io.formats import format_named, write_picks
 from cryoal.io.micrographs import write_list
 from cryoal.io.options import ExportOptions
-from cryoal.learner.pick_files import read_picks_files, write_picks_file, write_picks_files
+from cryoal.learner.pick_files import read_picks_files, write_picks_files
 from cryoal.learner.pick_rule import Rule
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
@@ -107,17 +107,17 @@ def add_picks(
     WorkspaceLockedError
         Another process is making picks.
     """
-    labels, added = project.labels(), []
+    labels = project.labels()
     with writer_lock(project.layout.rounds_lock, "cryoal watch"):
         folder = found_picks(layout)
         if folder is None:
             raise WorkspaceError(f"{project.layout.root}: round {layout.number} has no picks; run cryoal pick")
-        found = read_many(layout, [entry.key for entry in entries], embedding=False)
+        found, picks = read_many(layout, [entry.key for entry in entries], embedding=False), []
         for entry, scored in zip(entries, found, strict=True):
             free, expert = _judged(project, entry, scored, labels)
-            added.append((entry, joined(expert, free.select(free.score >= threshold))))
-            write_picks_file(folder, entry.key, added[-1][1])
-    return added
+            picks.append(joined(expert, free.select(free.score >= threshold)))
+        write_picks_files(folder, [entry.key for entry in entries], picks)
+    return list(zip(entries, picks, strict=True))
 
 
 def newest_picks(project: Project) -> tuple[RoundLayout, list[tuple[MicrographEntry, Picks]]]:

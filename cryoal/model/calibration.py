@@ -162,7 +162,12 @@ def moved_calibration(
     around = np.asarray(surroundings, dtype=np.float64)
     if around.shape != z.shape or not np.isfinite(around).all():
         raise ArrayError(f"surroundings: shape {around.shape} for logits of shape {z.shape}, expected one finite each")
-    edge = np.broadcast_to(np.asarray(edge_diameters, dtype=np.float64), z.shape)
+    edge = np.asarray(edge_diameters, dtype=np.float64)
+    if edge.shape not in ((), z.shape) or np.isnan(edge).any():
+        raise ArrayError(
+            f"edge: distances of shape {edge.shape} for logits of shape {z.shape}, expected one number each"
+        )
+    edge = np.broadcast_to(edge, z.shape)
     without = _moved(given, z, around, label, np.zeros(z.size))
     linear = without.slope * z + without.intercept + without.surroundings * around
     margin = _margin_diameters(linear, label, edge)

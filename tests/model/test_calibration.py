@@ -133,6 +133,12 @@ def test_one_rejection_at_the_edge_makes_no_margin_and_one_acceptance_undoes_it(
     assert margin(1, 0, 0, 0, 1, 1) == 0
 
 
+@pytest.mark.parametrize("edge", [[1.0], [1.0, np.nan]])
+def test_distances_from_the_edge_are_checked(edge):
+    with pytest.raises(ArrayError, match="edge"):
+        moved_calibration(Calibration(), [1.0, 2.0], [0.0, 0.0], [1, 0], edge)
+
+
 @given(SEEDS, st.integers(1, 30))
 def test_the_moved_calibration_is_the_likeliest(seed, n):
     rng = np.random.default_rng(seed)
