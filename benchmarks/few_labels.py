@@ -24,6 +24,7 @@ from study import JUNK, REAL, SHARED, project_of
 
 from cryoal.config import Config
 from cryoal.data.labels import Label, Origin, Verdict
+from cryoal.errors import WorkspaceError
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import match
 from cryoal.io import topaz
@@ -110,9 +111,13 @@ def by_shipped(task, folder, counts):
         done, labels = folder / f"shipped_{count}.json", folder / f"labels_{count}.jsonl"
         if not done.exists():
             if int(count) and not labels.exists():
-                while said < int(count):
-                    decisions, said = answers_until(project, task, int(count), said)
-                    append_decisions(project.layout.labels, decisions)
+                try:
+                    while said < int(count):
+                        decisions, said = answers_until(project, task, int(count), said)
+                        append_decisions(project.layout.labels, decisions)
+                except WorkspaceError as error:  # every field is answered before so many answers are given
+                    print(f"{folder.name}, {count} answers, left out: {error}", flush=True)
+                    break
                 write_atomic(labels, project.layout.labels.read_bytes())
             if int(count):
                 exhaust(train(project, task.seed, "cpu"))
