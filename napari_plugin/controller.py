@@ -4,10 +4,15 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cryoal.data.labels import Verdict
+from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import FileError, MicrographError, UserError
+from napari_plugin.denoising import Denoiser
 from napari_plugin.document import Document
-from napari_plugin.images import DisplayImage, ImageStore, blank_image
+from napari_plugin.images import DisplayImage, ImageStore, Shown, blank_image
 from napari_plugin.scene import ALARM, WHITE, Scene, from_world
 
 if TYPE_CHECKING:
@@ -36,8 +41,8 @@ class Controller:
         Called after every gesture.
     message : str
         What went wrong with the last one; empty where nothing did.
-    low_pass, circles, rejected : bool
-        What is shown.
+    low_pass, circles, rejected, denoised : bool
+        What is shown; where it is denoised, whether low-passed or not does not matter.
     """
 
     def __init__(self, viewer: "ViewerModel", document: Document, scene: Scene) -> None:
@@ -45,10 +50,13 @@ class Controller:
         self.changed: list[Callable[[], None]] = []
         self.message = ""
         self.low_pass = self.circles = self.rejected = True
+        self.denoised = False
         self.selection: Callable[[], list[tuple[float, float]]] = list
-        self._images = ImageStore(document.project.diameter_px)
+        self._denoiser = Denoiser()
+        self._images = ImageStore(document.project.diameter_px, self._denoise)
         self.image: DisplayImage | None = None
         self._shown_key: str | None = None
+        self._is_waiting = False
         self._shown_field: object = None
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         self._double_click = list(viewer.mouse_double_click_callbacks)
@@ -62,6 +70,7 @@ class Controller:
     def close(self) -> None:
         """Leave the viewer as it was, the layers apart."""
         self._images.close()
+        self._denoiser.close()
         if self._on_mouse in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
         self.viewer.mouse_double_click_callbacks.extend(self._double_click)
@@ -107,11 +116,21 @@ class Controller:
         self.refresh()
 
     def toggle(self, name: str) -> None:
-        """Switch `low_pass`, `circles` or `rejected`."""
+        """Switch `low_pass`, `circles`, `rejected` or `denoised`."""
         setattr(self, name, not getattr(self, name))
-        if name == "low_pass":
+        if name in ("low_pass", "denoised"):
             self._shown_key = None
         self.refresh()
+
+    def call_when_denoised(self, then: Callable[[], None]) -> None:
+        """Have something called, in another thread, when a micrograph that `refresh` shall show is denoised."""
+        self._images.on_denoised = then
+
+    def show_denoised(self) -> None:
+        """Show the denoised view if it was waited for."""
+        if self._is_waiting:
+            self._shown_key = None
+            self.refresh()
 
     def set_threshold(self, threshold: float) -> None:
         """Show, and export, proposals from a probability up."""
@@ -157,7 +176,7 @@ class Controller:
         parts += [f"judged {judged}/{total}"] if total else []
         score = document.score_at(place.target)
         parts += [f"p = {score:.2f}"] if math.isfinite(score) else []
-        parts.append("saved")
+        parts.append("denoising …" if self._is_waiting else "saved")
         return "  ·  ".join(parts) + "\n" + self._hint()
 
     def _hint(self) -> str:
@@ -188,7 +207,7 @@ class Controller:
         except (FileError, MicrographError) as error:
             self.message = str(error)
             self.image = blank_image(project.shapes[key])  # lest marks are judged on another micrograph's pixels
-        self.scene.show_image(self.image.low_pass if self.low_pass else self.image.plain, self.image.bin)
+        self.scene.show_image(self._view(project.by_key[key], self.image), self.image.bin)
         self._shown_key = key
         if new:
             self.viewer.reset_view()
@@ -197,7 +216,25 @@ class Controller:
         later = [field.micrograph for field in fields if field.micrograph != key][:1]
         listed = self.document.keys[(self.document.keys.index(key) + 1) % len(self.document.keys)]
         for each in dict.fromkeys([*later, listed]):
-            self._images.ahead(project.by_key[each])
+            self._images.ahead(project.by_key[each], denoised=self.denoised)
+
+    def _denoise(self, entry: MicrographEntry) -> NDArray[np.float32]:
+        project = self.document.project
+        return self._denoiser(entry.path, project.diameter_px(entry), particles_dark=project.settings.particles_dark)
+
+    def _view(self, entry: MicrographEntry, image: DisplayImage) -> Shown:
+        """What is shown of a micrograph: until it is denoised, its other view."""
+        other = image.low_pass if self.low_pass else image.plain
+        self._is_waiting = False
+        if not self.denoised:
+            return other
+        try:
+            denoised = self._images.denoised(entry)
+        except (FileError, MicrographError) as error:
+            self.message = str(error)
+            return other
+        self._is_waiting = denoised is None
+        return denoised or other
 
     def _look(self) -> None:
         """Show a new field whole; otherwise move only if the target is outside the central part of the canvas."""

@@ -1,9 +1,10 @@
-"""Micrographs as they are shown: binned, plain and low-passed, the next one read ahead."""
+"""Micrographs as they are shown: binned, plain, low-passed or denoised, the next one read ahead."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ _BACKGROUND_DIAMETERS = 1.0
 _SAMPLE_STEP = 7
 _KEPT = 4
 _BLANK_BIN = 64
+
+
+_View = TypeVar("_View")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,7 @@ class DisplayImage:
 
 def display_image(pixels: NDArray[np.generic], diameter_px: float) -> DisplayImage:
     """Bin a micrograph so that its particles are about 40 pixels wide, and smooth a copy for the eye."""
-    fit = -(-max(pixels.shape) // _MAX_SIDE_PX)
-    step = max(1, round(diameter_px / _PIXELS_PER_DIAMETER), fit)
+    step = bin_of(pixels.shape, diameter_px)
     small = binned(pixels, step)
     diameter = diameter_px / step
     flat = ndimage.gaussian_filter(small, _SMOOTHING_DIAMETERS * diameter, truncate=3)
@@ -77,6 +80,12 @@ def blank_image(shape_px: tuple[int, int]) -> DisplayImage:
     ny, nx = (-(-side // _BLANK_BIN) for side in shape_px)
     nothing = Shown(np.zeros((ny, nx), np.float32), (0.0, 1.0))
     return DisplayImage(nothing, nothing, _BLANK_BIN)
+
+
+def bin_of(shape_px: tuple[int, ...], diameter_px: float) -> int:
+    """Original pixels a shown pixel, along each side, of a micrograph of shape (ny, nx)."""
+    fit = -(-max(shape_px) // _MAX_SIDE_PX)
+    return max(1, round(diameter_px / _PIXELS_PER_DIAMETER), fit)
 
 
 def binned(pixels: NDArray[np.generic], step: int) -> NDArray[np.float32]:
@@ -111,20 +120,32 @@ class ImageStore:
     ----------
     diameter_px : callable
         Particle diameter, pixels, of a micrograph.
+    denoise : callable
+        From a micrograph to its pixels without noise, as many as are shown.
+
+    Attributes
+    ----------
+    on_denoised : callable
+        Called in another thread when a micrograph is denoised, or cannot be.
     """
 
-    def __init__(self, diameter_px: Callable[[MicrographEntry], float]) -> None:
-        self._diameter_px = diameter_px
-        self._pool = ThreadPoolExecutor(1, "display")
+    def __init__(
+        self,
+        diameter_px: Callable[[MicrographEntry], float],
+        denoise: Callable[[MicrographEntry], NDArray[np.float32]],
+    ) -> None:
+        self.on_denoised: Callable[[], None] = lambda: None
+        self._diameter_px, self._denoise = diameter_px, denoise
+        self._reading = ThreadPoolExecutor(1, "display")
+        self._denoising = ThreadPoolExecutor(1, "denoising")
         self._kept: OrderedDict[str, Future[DisplayImage]] = OrderedDict()
+        self._denoised: OrderedDict[str, Future[Shown]] = OrderedDict()
 
-    def ahead(self, entry: MicrographEntry) -> None:
-        """Begin to read a micrograph."""
-        if entry.key not in self._kept:
-            self._kept[entry.key] = self._pool.submit(self._load, entry)
-        self._kept.move_to_end(entry.key)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)[1].cancel()
+    def ahead(self, entry: MicrographEntry, *, denoised: bool = False) -> None:
+        """Begin to read a micrograph, and to take its noise off."""
+        _submit(self._reading, self._kept, entry, self._load)
+        if denoised and _submit(self._denoising, self._denoised, entry, lambda one: _shown(self._denoise(one), 0.2)):
+            self._denoised[entry.key].add_done_callback(lambda _: self.on_denoised())
 
     def get(self, entry: MicrographEntry) -> DisplayImage:
         """A micrograph, at once where it was read ahead.
@@ -135,15 +156,49 @@ class ImageStore:
             It cannot be read; the text names the file.
         """
         self.ahead(entry)
-        try:
-            return self._kept[entry.key].result()
-        except Exception:
-            del self._kept[entry.key]  # so that a file put right is read again
-            raise
+        return _result(self._kept, entry)
+
+    def denoised(self, entry: MicrographEntry) -> Shown | None:
+        """A micrograph without its noise; None while that is being worked out, which is begun where it was not.
+
+        Raises
+        ------
+        FileError, MicrographError
+            It cannot be read or denoised.
+        """
+        self.ahead(entry, denoised=True)
+        return _result(self._denoised, entry) if self._denoised[entry.key].done() else None
 
     def close(self) -> None:
         """Stop reading."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.on_denoised = lambda: None
+        for pool in (self._reading, self._denoising):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, entry: MicrographEntry) -> DisplayImage:
         return display_image(read_micrograph(entry.path).pixels, self._diameter_px(entry))
+
+
+def _submit(
+    pool: ThreadPoolExecutor,
+    kept: OrderedDict[str, Future[_View]],
+    entry: MicrographEntry,
+    work: Callable[[MicrographEntry], _View],
+) -> bool:
+    """Begin work on a micrograph, true, unless it is begun; what was wanted longest ago is given up."""
+    new = entry.key not in kept
+    if new:
+        kept[entry.key] = pool.submit(work, entry)
+    kept.move_to_end(entry.key)
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)[1].cancel()
+    return new
+
+
+def _result(kept: OrderedDict[str, Future[_View]], entry: MicrographEntry) -> _View:
+    """What became of the work; forgotten where it failed, so that a file put right is read again."""
+    try:
+        return kept[entry.key].result()
+    except Exception:
+        del kept[entry.key]
+        raise

@@ -35,6 +35,7 @@ KEYS = (
     Key("next_micrograph", ("R",), "next micrograph"),
     Key("finish_micrograph", ("Shift+Return",), "this micrograph is finished"),
     Key("toggle_low_pass", ("E",), "low-pass on or off"),
+    Key("toggle_denoised", ("C",), "denoised on or off"),
     Key("toggle_circles", ("Q",), "circles on or off"),
     Key("toggle_gallery", ("G",), "gallery of crops"),
     Key("toggle_help", ("H",), "this help"),

@@ -130,6 +130,15 @@ def pretrain(
     yield trained
 
 
+def extra_noise(shape: tuple[int, ...], rng: Generator) -> NDArray[np.float64]:
+    """Noise of unit variance, white or smooth."""
+    noise = rng.standard_normal(shape)
+    if rng.random() < 0.5:
+        noise = ndimage.gaussian_filter(noise, rng.uniform(0.4, 1.0))
+        noise /= noise.std()
+    return noise
+
+
 def _random_volume(diameter_angstrom: float, rng: Generator) -> Volume:
     """A particle of any of the shapes."""
     shape = rng.choice(list(_SHAPE_SHARES), p=list(_SHAPE_SHARES.values()))
@@ -152,10 +161,7 @@ def _random_junk(area_square_angstrom: float, rng: Generator) -> Junk:
 
 def _noisier(scaled: ScaledMicrograph, clip_sigmas: float, rng: Generator) -> NDArray[np.float32]:
     """The pixels under more noise, white or smooth, and normalised again."""
-    noise = rng.standard_normal(scaled.pixels.shape)
-    if rng.random() < 0.5:
-        noise = ndimage.gaussian_filter(noise, rng.uniform(0.4, 1.0))
-        noise /= noise.std()
+    noise = extra_noise(scaled.pixels.shape, rng)
     mixed = scaled.pixels + rng.uniform(0, _MAX_EXTRA_NOISE) * noise
     inside = mixed[scaled.valid]
     middle = np.median(inside)

@@ -4,7 +4,7 @@ import html
 from collections.abc import Callable
 
 from napari.settings import get_plugin_settings
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cryoal.data.candidates import QueriedField
@@ -32,6 +32,8 @@ class Review(QWidget):
     leave : callable
         Closes the workspace.
     """
+
+    _ready = Signal()
 
     def __init__(self, controller: Controller, leave: Callable[[], None]) -> None:
         super().__init__()
@@ -66,6 +68,8 @@ class Review(QWidget):
             layout.addWidget(part)
         layout.addStretch()
         controller.changed.append(self.show_state)
+        self._ready.connect(controller.show_denoised)
+        controller.call_when_denoised(self._ready.emit)
 
     def begin(self) -> None:
         """Show the workspace as it is."""
@@ -95,6 +99,7 @@ class Review(QWidget):
             "undo": lambda: controller.do(document.undo),
             "redo": lambda: controller.do(document.redo),
             "toggle_low_pass": self._low_pass.toggle,
+            "toggle_denoised": self._denoised.toggle,
             "toggle_circles": self._circles.toggle,
             "toggle_gallery": self._gallery_box.toggle,
             "toggle_help": lambda: self._help.setVisible(not self._help.isVisible()),
@@ -153,12 +158,16 @@ class Review(QWidget):
         """Slider and views."""
         box = QGroupBox("Scores and views")
         self._low_pass = self._switch("low-pass (E)", "low_pass", "Smoothed, the background taken off; or as stored.")
+        told = (
+            "Without its noise, by a network; to look only. What it makes up may look real: see the low-pass as well."
+        )
+        self._denoised = self._switch("denoised (C)", "denoised", told)
         self._circles = self._switch("circles (Q)", "circles", "All that is drawn on the micrograph.")
         self._rejected = self._switch("rejected", "rejected", "The crosses on what you rejected.")
         self._gallery_box = QCheckBox("gallery (G)", toolTip="Crops of this micrograph; Shift and Ctrl select several.")
         self._gallery_box.toggled.connect(self._show_gallery)
         row = QHBoxLayout()
-        for switch in (self._low_pass, self._circles, self._rejected, self._gallery_box):
+        for switch in (self._low_pass, self._denoised, self._circles, self._rejected, self._gallery_box):
             row.addWidget(switch)
         layout = QVBoxLayout(box)
         layout.addWidget(self.slider)

@@ -1,5 +1,6 @@
 """The controller on napari's ViewerModel, without Qt: gestures become commands, layers show what came of them."""
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,6 +153,38 @@ def test_views_are_switched(controller: Controller) -> None:
     controller.toggle("circles")
     controller.toggle("rejected")
     assert [name for name in DATA_LAYERS if not controller.viewer.layers[name].visible] == ["rejected"]
+
+
+def test_the_denoised_view_comes_when_it_is_ready_and_goes_again(controller: Controller) -> None:
+    layer, ready = controller.viewer.layers["micrograph"], threading.Event()
+    low_pass = np.array(layer.data)
+    controller.call_when_denoised(ready.set)
+    controller.toggle("denoised")
+    assert np.array_equal(layer.data, low_pass)
+    assert "denoising" in controller.line()
+    assert ready.wait(60)
+    controller.show_denoised()
+    assert "denoising" not in controller.line()
+    denoised = np.array(layer.data)
+    assert denoised.shape == low_pass.shape
+    assert np.corrcoef(denoised.ravel(), low_pass.ravel())[0, 1] > 0.5
+    assert np.abs(np.diff(denoised)).mean() / denoised.std() < np.abs(np.diff(low_pass)).mean() / low_pass.std()
+    controller.toggle("denoised")
+    assert np.array_equal(layer.data, low_pass)
+
+
+def test_what_cannot_be_denoised_is_shown_as_it_was_and_told(controller: Controller, workspace: Path) -> None:
+    layer, ready = controller.viewer.layers["micrograph"], threading.Event()
+    low_pass = np.array(layer.data)
+    controller.call_when_denoised(ready.set)
+    path = controller.document.project.by_key[controller.document.place.micrograph].path
+    path.write_bytes(path.read_bytes()[:5000])
+    controller.toggle("denoised")
+    assert ready.wait(60)
+    controller.show_denoised()
+    assert path.name in controller.message
+    assert np.array_equal(layer.data, low_pass)
+    assert "denoising" not in controller.line()
 
 
 def test_micrographs_that_cannot_be_shown_are_named_and_labelling_goes_on(project: Project, workspace: Path) -> None:

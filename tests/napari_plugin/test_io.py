@@ -10,6 +10,7 @@ import pytest
 
 from cryoal.errors import ArrayError, UserError
 from cryoal.io.formats import detect, read_files
+from napari_plugin.denoising import denoised
 from napari_plugin.images import display_image
 from napari_plugin.keys import KEYS, markdown
 from napari_plugin.readers import coordinates_reader, micrograph_reader
@@ -77,8 +78,10 @@ def test_binned_pixels_stay_where_they_were() -> None:
     pixels[505:515, 805:815] += 10  # centre (809.5, 509.5)
     image = display_image(pixels, diameter_px=200)
     assert image.bin == 5
-    for shown in (image.plain, image.low_pass):
-        y, x = np.unravel_index(shown.pixels.argmax(), shown.pixels.shape)
+    views = (image.plain.pixels, image.low_pass.pixels, denoised(pixels, 200, particles_dark=False))
+    for shown in views:
+        assert shown.shape == (180, 240)
+        y, x = np.unravel_index(shown.argmax(), shown.shape)
         assert abs(x * image.bin + image.translate - 809.5) <= image.bin / 2 + 1
         assert abs(y * image.bin + image.translate - 509.5) <= image.bin / 2 + 1
     assert image.plain.pixels[0, 0] == pytest.approx(pixels[:5, :5].mean(), abs=1e-5)
