@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cryoal.data.candidates import QueriedField
 from cryoal.errors import UserError
@@ -20,6 +20,7 @@ from napari_plugin.widgets.histogram import ScoreSlider
 from napari_plugin.widgets.rounds import Preferences, Rounds
 
 _BOOKMARK_MS = 300
+_SWITCHES_A_ROW = 3
 _SYMBOLS = {"accepted": ("◯", CYAN), "rejected": ("✕", VERMILLION), "unsure": ("☐", WHITE), "to do": ("◯", YELLOW)}
 
 
@@ -166,12 +167,13 @@ class Review(QWidget):
         self._rejected = self._switch("rejected", "rejected", "The crosses on what you rejected.")
         self._gallery_box = QCheckBox("gallery (G)", toolTip="Crops of this micrograph; Shift and Ctrl select several.")
         self._gallery_box.toggled.connect(self._show_gallery)
-        row = QHBoxLayout()
-        for switch in (self._low_pass, self._denoised, self._circles, self._rejected, self._gallery_box):
-            row.addWidget(switch)
+        grid = QGridLayout()
+        switches = (self._low_pass, self._denoised, self._gallery_box, self._circles, self._rejected)
+        for place, switch in enumerate(switches):
+            grid.addWidget(switch, *divmod(place, _SWITCHES_A_ROW))
         layout = QVBoxLayout(box)
         layout.addWidget(self.slider)
-        layout.addLayout(row)
+        layout.addLayout(grid)
         return box
 
     def _switch(self, text: str, name: str, help_text: str) -> QCheckBox:
