@@ -70,7 +70,10 @@ class TrainingConfig:
         ``pretrained``: from the weights that ship with the package; ``scratch``: from random ones.
     start_diameters2 : float
         Known area, in square diameters, at which the weights that training started from make a quarter of the mean of
-        them and the trained ones; without any they would make a half, with much more nothing.
+        them and the trained ones; with a field they make a half, with much more nothing.
+    little_diameters2 : float
+        Known area, in square diameters, of a few answers outside complete fields: with much less the weights stay
+        nearly what they were.
     max_micrographs : int
         Of so many labelled micrographs the images are kept in memory and learnt from; judged ones before imported ones.
     min_steps, max_steps : int
@@ -135,6 +138,7 @@ class TrainingConfig:
     particles_per_diameter2: float = 0.4
     start: str = "pretrained"
     start_diameters2: float = 150.0
+    little_diameters2: float = 3.0
     min_imported_particles: int = 50
 
     def __post_init__(self) -> None:

@@ -178,7 +178,7 @@ def _tasks(
     shipped = _shipped(project)
     steps = number_of_steps(known, config, fine=bool(shipped))
     share = share_of_start(known, config)
-    rate = fine_learning_rate(share, config) if shipped else config.learning_rate
+    rate = fine_learning_rate(known, config) if shipped else config.learning_rate
     return [
         MemberTask(
             images,

@@ -1,5 +1,7 @@
 """How long and how fast to train, by how much is labelled."""
 
+import math
+
 import numpy as np
 
 from cryoal.config import TrainingConfig
@@ -14,13 +16,23 @@ def number_of_steps(known_diameters2: float, config: TrainingConfig, *, fine: bo
 
 
 def share_of_start(known_diameters2: float, config: TrainingConfig) -> float:
-    """Share of the starting weights in the final mean: one half without labels, none with a great many."""
-    return 0.5 * config.start_diameters2 / (config.start_diameters2 + known_diameters2)
+    """Share of the starting weights in the final mean: all without labels, half with a field, none with a great many.
+
+    A single answer, known in a disc, is learnt by heart whatever the learning rate, and would speak for all that looks
+    like it.
+    """
+    little = math.exp(-known_diameters2 / config.little_diameters2)
+    return 0.5 * (little + _weight_of_start(known_diameters2, config))
 
 
-def fine_learning_rate(share: float, config: TrainingConfig) -> float:
-    """Learning rate where the start's share in the final mean is so large: a quarter of the whole without labels.
+def fine_learning_rate(known_diameters2: float, config: TrainingConfig) -> float:
+    """Learning rate where training has a start: a quarter of the whole without labels, the whole with a great many.
 
     Adam's steps are as long as the rate whatever the loss: where the labels say little, long ones go astray.
     """
-    return config.fine_learning_rate * (1 - 1.5 * share)
+    return config.fine_learning_rate * (1 - 0.75 * _weight_of_start(known_diameters2, config))
+
+
+def _weight_of_start(known_diameters2: float, config: TrainingConfig) -> float:
+    """1 without labels, one half at `start_diameters2`."""
+    return config.start_diameters2 / (config.start_diameters2 + known_diameters2)

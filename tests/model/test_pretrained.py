@@ -66,8 +66,10 @@ def test_starting_weights_are_left_as_they_were():
 
 def test_share_of_the_start_falls_with_what_is_known():
     config = TrainingConfig()
-    assert share_of_start(0, config) == 0.5
-    assert share_of_start(config.start_diameters2, config) == 0.25
+    assert share_of_start(0, config) == 1
+    assert share_of_start(0.28, config) > 0.9  # a single answer
+    assert share_of_start(10, config) == pytest.approx(0.5, abs=0.02)  # a field
+    assert share_of_start(config.start_diameters2, config) == pytest.approx(0.25)
     assert share_of_start(1e6, config) < 0.001
 
 

@@ -18,7 +18,7 @@ from cryoal.evaluation.matching import match
 from cryoal.model import training
 from cryoal.model.committee import Committee, Member
 from cryoal.model.patches import PatchSampler
-from cryoal.model.schedule import fine_learning_rate, number_of_steps, share_of_start
+from cryoal.model.schedule import fine_learning_rate, number_of_steps
 from cryoal.model.scoring import score
 from cryoal.model.training import MemberTask, TrainingProgress, train_members
 from cryoal.picking.proposals import propose
@@ -194,7 +194,7 @@ def test_fine_tuning_takes_fewer_and_shorter_steps_with_few_labels():
     assert number_of_steps(0, config, fine=True) == config.min_fine_steps
     assert number_of_steps(3 * 400, config, fine=True) == 400 < number_of_steps(3 * 400, config)
     assert number_of_steps(1e9, config, fine=True) == config.max_steps
-    rates = [fine_learning_rate(share_of_start(area, config), config) for area in (0, 150, 1e9)]
+    rates = [fine_learning_rate(area, config) for area in (0, 150, 1e9)]
     assert rates == sorted(rates)
     assert rates[0] == pytest.approx(config.fine_learning_rate / 4)
     assert rates[-1] == pytest.approx(config.fine_learning_rate, rel=1e-3)
