@@ -24,7 +24,7 @@ from study import JUNK, REAL, SHARED, project_of
 
 from cryoal.config import Config
 from cryoal.data.labels import Label, Origin, Verdict
-from cryoal.errors import ArrayError, WorkspaceError
+from cryoal.errors import WorkspaceError
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import match
 from cryoal.io import topaz
@@ -115,7 +115,7 @@ def by_shipped(task, folder, counts):
                     while said < int(count):
                         decisions, said = answers_until(project, task, int(count), said)
                         append_decisions(project.layout.labels, decisions)
-                except (ArrayError, WorkspaceError) as error:  # no field is left, or none with a proposal
+                except WorkspaceError as error:  # every field is answered before so many answers are given
                     print(f"{folder.name}, {count} answers, left out: {error}", flush=True)
                     break
                 write_atomic(labels, project.layout.labels.read_bytes())

@@ -51,6 +51,10 @@ class ArrayError(UserError, ValueError):
     """An array handed to a function breaks the function's contract."""
 
 
+class NoCandidatesError(ArrayError):
+    """There is nothing to choose from."""
+
+
 class DeviceError(UserError):
     """The asked-for hardware is not there, or too small for the work."""
 

@@ -7,7 +7,7 @@ from cryoal.acquisition.selectors import constrained_batch
 from cryoal.acquisition.spatial import Spacing
 from cryoal.acquisition.strategies import Strategy
 from cryoal.data.candidates import CandidatePool
-from cryoal.errors import ArrayError, OptionError
+from cryoal.errors import NoCandidatesError, OptionError
 
 
 def score_candidates(pool: CandidatePool, strategy: Strategy, rng: np.random.Generator) -> FloatArray:
@@ -15,8 +15,10 @@ def score_candidates(pool: CandidatePool, strategy: Strategy, rng: np.random.Gen
 
     Raises
     ------
+    NoCandidatesError
+        The pool is empty.
     ArrayError
-        The pool is empty or breaks the acquisition function's contract.
+        It breaks the acquisition function's contract.
     OptionError
         The committee is too small for the strategy.
     """
@@ -31,9 +33,9 @@ def score_candidates(pool: CandidatePool, strategy: Strategy, rng: np.random.Gen
     return checked_vector(strategy.acquisition(pool, rng), f"scores of {strategy.name}", length=len(pool))
 
 
-def no_candidates() -> ArrayError:
+def no_candidates() -> NoCandidatesError:
     """What to say where there is nothing to choose from."""
-    return ArrayError("pool: no candidates; score micrographs first, or use the strategy random on fields")
+    return NoCandidatesError("pool: no candidates; score micrographs first, or use the strategy random on fields")
 
 
 def choose_candidates(

@@ -21,7 +21,7 @@ from cryoal.acquisition.strategies import Strategy, get_strategy
 from cryoal.data.candidates import Candidates, QueriedField
 from cryoal.data.fields import Fields
 from cryoal.data.labels import Field, MicrographLabels
-from cryoal.errors import OptionError, WorkspaceError
+from cryoal.errors import NoCandidatesError, OptionError, WorkspaceError
 from cryoal.io import star
 from cryoal.learner.cold_start import cold_start_pool, needs_cold_start
 from cryoal.learner.project import Project
@@ -83,7 +83,10 @@ def ask_fields(
     within_quota = int(np.minimum(np.bincount(fields.micrograph), config.per_micrograph).sum())
     quota = config.per_micrograph if n <= within_quota else None
     rng = _generator(project, source.layout, seed)
-    asked = query_fields(source.pool, fields, chooser, n, rng, per_micrograph=quota)
+    try:
+        asked = query_fields(source.pool, fields, chooser, n, rng, per_micrograph=quota)
+    except NoCandidatesError:  # none is left in open fields, but what was missed may be
+        asked = query_fields(source.pool, fields, chooser, n, rng, per_micrograph=quota, exploration=1.0)
     path = query_path(project, source.layout)
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
         write_query(path, asked)

@@ -55,6 +55,17 @@ def test_fields_are_asked_until_none_is_left(project: Project, strategy: str) ->
         ask_fields(project, strategy)
 
 
+def test_where_no_open_field_has_a_proposal_random_ones_are_asked(project: Project) -> None:
+    teach(project)
+    publish_round(project, {key: [(50.0, 50.0, 0.6)] for key in KEYS})
+    for square in open_fields(project, {}):
+        if square.contains(np.array([[50.0, 50.0]])).all():
+            say(project, square.micrograph, square)
+    _, asked = ask_fields(project, "entropy", 5)
+    assert [one.reason for one in asked] == ["random"] * 5
+    assert not any(len(one.candidates) for one in asked)
+
+
 def test_a_query_reads_as_it_was_written(project: Project) -> None:
     scored_round(project)
     path, asked = ask_fields(project, "bald", 8)
