@@ -4,9 +4,6 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cryoal.data.labels import Verdict
 from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import FileError, MicrographError, UserError
@@ -39,6 +36,7 @@ class Controller:
     ----------
     changed : list of callable
         Called after every gesture.
+    images : ImageStore
     message : str
         What went wrong with the last one; empty where nothing did.
     low_pass, circles, rejected, denoised : bool
@@ -52,8 +50,9 @@ class Controller:
         self.low_pass = self.circles = self.rejected = True
         self.denoised = False
         self.selection: Callable[[], list[tuple[float, float]]] = list
-        self._denoiser = Denoiser()
-        self._images = ImageStore(document.project.diameter_px, self._denoise)
+        project = document.project
+        self._denoiser = Denoiser(project.diameter_px, particles_dark=project.settings.particles_dark)
+        self.images = ImageStore(project.diameter_px, self._denoiser)
         self.image: DisplayImage | None = None
         self._shown_key: str | None = None
         self._is_waiting = False
@@ -69,7 +68,7 @@ class Controller:
 
     def close(self) -> None:
         """Leave the viewer as it was, the layers apart."""
-        self._images.close()
+        self.images.close()
         self._denoiser.close()
         if self._on_mouse in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
@@ -121,10 +120,6 @@ class Controller:
         if name in ("low_pass", "denoised"):
             self._shown_key = None
         self.refresh()
-
-    def call_when_denoised(self, then: Callable[[], None]) -> None:
-        """Have something called, in another thread, when a micrograph that `refresh` shall show is denoised."""
-        self._images.on_denoised = then
 
     def show_denoised(self) -> None:
         """Show the denoised view if it was waited for."""
@@ -203,7 +198,7 @@ class Controller:
         project = self.document.project
         new = self._shown_key is not None or self.image is None
         try:
-            self.image = self._images.get(project.by_key[key])
+            self.image = self.images.get(project.by_key[key])
         except (FileError, MicrographError) as error:
             self.message = str(error)
             self.image = blank_image(project.shapes[key])  # lest marks are judged on another micrograph's pixels
@@ -216,23 +211,15 @@ class Controller:
         later = [field.micrograph for field in fields if field.micrograph != key][:1]
         listed = self.document.keys[(self.document.keys.index(key) + 1) % len(self.document.keys)]
         for each in dict.fromkeys([*later, listed]):
-            self._images.ahead(project.by_key[each], denoised=self.denoised)
-
-    def _denoise(self, entry: MicrographEntry) -> NDArray[np.float32]:
-        project = self.document.project
-        return self._denoiser(entry.path, project.diameter_px(entry), particles_dark=project.settings.particles_dark)
+            self.images.ahead(project.by_key[each], denoised=self.denoised)
 
     def _view(self, entry: MicrographEntry, image: DisplayImage) -> Shown:
         """What is shown of a micrograph: until it is denoised, its other view."""
         other = image.low_pass if self.low_pass else image.plain
-        self._is_waiting = False
-        if not self.denoised:
-            return other
         try:
-            denoised = self._images.denoised(entry)
+            denoised = self.images.denoised(entry) if self.denoised else other
         except (FileError, MicrographError) as error:
-            self.message = str(error)
-            return other
+            self.message, denoised = str(error), other
         self._is_waiting = denoised is None
         return denoised or other
 

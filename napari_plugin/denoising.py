@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cryoal.data.micrograph import MicrographEntry
 from cryoal.errors import MicrographError, UserError
 from cryoal.io.micrographs import read_micrograph
 from napari_plugin.images import bin_of
@@ -18,14 +20,22 @@ _ENDED = "cannot be denoised: that process ended, as happens when the memory is 
 
 
 class Denoiser:
-    """A process that denoises one micrograph after the other; it starts with the first, and ends with ours."""
+    """A process that denoises one micrograph after the other; it starts with the first, and ends with ours.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    diameter_px : callable
+        Particle diameter, pixels, of a micrograph.
+    particles_dark : bool
+    """
+
+    def __init__(self, diameter_px: Callable[[MicrographEntry], float], *, particles_dark: bool) -> None:
+        self._diameter_px, self._particles_dark = diameter_px, particles_dark
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closed = False
 
-    def __call__(self, path: Path, diameter_px: float, *, particles_dark: bool) -> NDArray[np.float32]:
+    def __call__(self, entry: MicrographEntry) -> NDArray[np.float32]:
         """A micrograph without its noise, pixel for pixel as the views of `display_image`; takes seconds.
 
         Raises
@@ -33,7 +43,8 @@ class Denoiser:
         MicrographError
             It cannot be read, is too small for the particle, or the process ended.
         """
-        wanted = json.dumps([str(path), diameter_px, particles_dark])
+        path = entry.path
+        wanted = json.dumps([str(path), self._diameter_px(entry), self._particles_dark])
         with self._lock:
             if self._closed:
                 raise MicrographError(f"{path}: not denoised, the window is closed")

@@ -70,7 +70,7 @@ class Review(QWidget):
         layout.addStretch()
         controller.changed.append(self.show_state)
         self._ready.connect(controller.show_denoised)
-        controller.call_when_denoised(self._ready.emit)
+        controller.images.on_denoised = self._ready.emit
 
     def begin(self) -> None:
         """Show the workspace as it is."""

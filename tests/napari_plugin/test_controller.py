@@ -158,7 +158,7 @@ def test_views_are_switched(controller: Controller) -> None:
 def test_the_denoised_view_comes_when_it_is_ready_and_goes_again(controller: Controller) -> None:
     layer, ready = controller.viewer.layers["micrograph"], threading.Event()
     low_pass = np.array(layer.data)
-    controller.call_when_denoised(ready.set)
+    controller.images.on_denoised = ready.set
     controller.toggle("denoised")
     assert np.array_equal(layer.data, low_pass)
     assert "denoising" in controller.line()
@@ -176,7 +176,7 @@ def test_the_denoised_view_comes_when_it_is_ready_and_goes_again(controller: Con
 def test_what_cannot_be_denoised_is_shown_as_it_was_and_told(controller: Controller, workspace: Path) -> None:
     layer, ready = controller.viewer.layers["micrograph"], threading.Event()
     low_pass = np.array(layer.data)
-    controller.call_when_denoised(ready.set)
+    controller.images.on_denoised = ready.set
     path = controller.document.project.by_key[controller.document.place.micrograph].path
     path.write_bytes(path.read_bytes()[:5000])
     controller.toggle("denoised")

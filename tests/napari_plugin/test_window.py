@@ -213,7 +213,7 @@ def test_a_micrograph_that_cannot_be_read_is_named_and_the_window_lives(window: 
     path.write_bytes(path.read_bytes()[:5000])
     controller = window.dock.controller
     assert controller is not None
-    controller._images._kept.clear()
+    controller.images._kept.clear()
     window.key(KEY.Key_R)
     assert path.name in controller.message
     window.key(KEY.Key_W)

@@ -116,7 +116,7 @@ def test_a_full_disk_is_told_nothing_changes_and_the_next_key_works(
 def test_a_micrograph_in_trouble_is_named_and_no_other_is_shown_in_its_place(window: "Window", trouble: str) -> None:
     document, controller = window.document, window.dock.controller
     path = document.project.by_key[document.keys[(document.keys.index(document.place.micrograph) + 1) % 3]].path
-    controller._images._kept.clear()
+    controller.images._kept.clear()
     if trouble == "missing":
         path.unlink()
     elif trouble == "truncated":
