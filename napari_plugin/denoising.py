@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from cryoal.errors import MicrographError, UserError
 from cryoal.io.micrographs import read_micrograph
 from napari_plugin.images import bin_of
 
-_ENDED = "cannot be denoised: that process ended, as happens when the memory is full; close other programs"
+_ENDED = "cannot be denoised: that process ended, as happens when the memory is full or the window is closed"
 
 
 class Denoiser:
@@ -45,25 +46,30 @@ class Denoiser:
         """
         path = entry.path
         wanted = json.dumps([str(path), self._diameter_px(entry), self._particles_dark])
+        try:
+            told, pixels = self._asked(wanted)
+        except (OSError, ValueError) as error:
+            raise MicrographError(f"{path}: {_ENDED}") from error
+        if "error" in told:
+            raise MicrographError(told["error"])
+        return pixels
+
+    def _asked(self, wanted: str) -> tuple[dict[str, Any], NDArray[np.float32]]:
+        """What the process answers, and the pixels, none with an error; OSError or ValueError where it ended."""
         with self._lock:
             if self._closed:
-                raise MicrographError(f"{path}: not denoised, the window is closed")
+                raise OSError("the window is closed")
             if self._process is None or self._process.poll() is not None:
                 command = [sys.executable, "-m", "napari_plugin.denoising"]
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        try:
-            process.stdin.write(f"{wanted}\n".encode())
-            process.stdin.flush()
-            told = json.loads(process.stdout.readline())
-        except (OSError, ValueError) as error:
-            raise MicrographError(f"{path}: {_ENDED}") from error
-        if "error" in told:
-            raise MicrographError(told["error"])
-        pixels = np.frombuffer(process.stdout.read(4 * told["shape"][0] * told["shape"][1]), np.float32)
-        return pixels.reshape(told["shape"])
+        process.stdin.write(f"{wanted}\n".encode())
+        process.stdin.flush()
+        told = json.loads(process.stdout.readline())
+        my, mx = told.get("shape", (0, 0))
+        return told, np.frombuffer(process.stdout.read(4 * my * mx), np.float32).reshape(my, mx)
 
     def close(self) -> None:
         """End the process, whatever it does."""

@@ -1,8 +1,10 @@
 """The query: which fields or micrographs to ask the expert about next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,8 @@ from cryoal.workspace.journal import RANDOM
 from cryoal.workspace.layout import RoundLayout
 from cryoal.workspace.lock import writer_lock
 from cryoal.workspace.rounds import published_rounds, read_info
+
+_Asked = TypeVar("_Asked")
 
 
 def ask_fields(
@@ -83,10 +87,7 @@ def ask_fields(
     within_quota = int(np.minimum(np.bincount(fields.micrograph), config.per_micrograph).sum())
     quota = config.per_micrograph if n <= within_quota else None
     rng = _generator(project, source.layout, seed)
-    try:
-        asked = query_fields(source.pool, fields, chooser, n, rng, per_micrograph=quota)
-    except NoCandidatesError:  # none is left in open fields, but what was missed may be
-        asked = query_fields(source.pool, fields, chooser, n, rng, per_micrograph=quota, exploration=1.0)
+    asked = _or_random(partial(query_fields, source.pool, fields, chooser, n, rng, per_micrograph=quota))
     path = query_path(project, source.layout)
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
         write_query(path, asked)
@@ -119,7 +120,7 @@ def ask_micrographs(
     pool = source.pool.on(free)
     rng = _generator(project, source.layout, seed)
     if budget_seconds is None:
-        asked = query_micrographs(pool, source.strategy, n, rng)
+        asked = _or_random(partial(query_micrographs, pool, source.strategy, n, rng))
     else:
         asked = buy_micrographs(pool, source.strategy, budget_seconds, rng)
     path = query_path(project, source.layout)
@@ -132,6 +133,14 @@ def ask_micrographs(
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
         star.write(path, {"micrographs": columns})
     return path, asked
+
+
+def _or_random(query: Callable[..., list[_Asked]]) -> list[_Asked]:
+    """What a query asks; random units where none that is open holds a candidate, for something may have been missed."""
+    try:
+        return query()
+    except NoCandidatesError:
+        return query(exploration=1.0)
 
 
 def query_path(project: Project, layout: RoundLayout | None) -> Path:

@@ -66,6 +66,14 @@ def test_where_no_open_field_has_a_proposal_random_ones_are_asked(project: Proje
     assert not any(len(one.candidates) for one in asked)
 
 
+def test_where_no_open_micrograph_has_a_proposal_random_ones_are_asked(project: Project) -> None:
+    teach(project)
+    publish_round(project, {key: CANDIDATES if key == KEYS[0] else [] for key in KEYS})
+    say(project, KEYS[0], None)
+    _, asked = ask_micrographs(project, "entropy", 3)
+    assert len({one.micrograph for one in asked} - {KEYS[0]}) == 3
+
+
 def test_a_query_reads_as_it_was_written(project: Project) -> None:
     scored_round(project)
     path, asked = ask_fields(project, "bald", 8)

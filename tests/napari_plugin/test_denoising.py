@@ -53,6 +53,16 @@ def test_a_process_that_was_killed_is_told_of_or_started_again(denoiser: Denoise
     assert denoiser(micrograph).ndim == 2
 
 
+def test_a_process_that_ends_in_the_middle_of_an_answer_is_told_of(
+    denoiser: Denoiser, micrograph: MicrographEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = r"import sys; sys.stdin.readline(); print('{\"shape\": [9, 9]}'); print('few')"
+    started = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **pipes: started([sys.executable, "-c", program], **pipes))
+    with pytest.raises(MicrographError, match=r"sample_01\.mrc: cannot be denoised"):
+        denoiser(micrograph)
+
+
 def test_nothing_runs_after_the_end(denoiser: Denoiser, micrograph: MicrographEntry) -> None:
     denoiser(micrograph)
     process = denoiser._process
