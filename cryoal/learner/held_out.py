@@ -1,7 +1,7 @@
 """What members say of labels they did not learn from: the only ground for calibration and reported figures."""
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from cryoal.learner.progress import Progress
 from cryoal.model.calibration import Calibration, choose_calibration, moved_calibration
 from cryoal.model.committee import Committee, Member
 from cryoal.model.label_maps import at
+from cryoal.model.margin import BELIEVED
 from cryoal.model.patches import TrainingImage
 from cryoal.model.scoring import score
 from cryoal.picking.proposals import propose
@@ -62,7 +63,7 @@ class HeldOut:
 
     def calibration(self, shipped: Calibration | None) -> Calibration:
         """What these candidates ask for, starting from the shipped calibration where training started from it."""
-        start = choose_calibration(self.logit, self.is_particle, self.unit) if shipped is None else shipped
+        start = shipped or replace(choose_calibration(self.logit, self.is_particle, self.unit), unmarked=BELIEVED)
         return moved_calibration(start, self.logit, self.surroundings, self.is_particle, self.edge_diameters)
 
     def metrics(self, calibration: Calibration, centring: Centring) -> dict[str, float]:

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from cryoal.errors import ArrayError, OptionError
+from cryoal.model.margin import margin_diameters, marked_probability, moved_margin, unmarked_at, unmarked_within
 from cryoal.model.scaling import checked_labels, fit_platt, fit_temperature_binary
 
 FloatArray = NDArray[np.float64]
@@ -17,11 +18,6 @@ MIN_LABELS_PER_CLASS = 10
 _FOLDS = 5
 _SPREADS = np.array([0.6, 0.5, 1.0])
 """Standard deviations beforehand of the slope's logarithm, the intercept, and the surroundings' weight."""
-_MARGIN_LOGIT = 5.0
-"""What is taken off the log-odds of candidates in the margin."""
-_MAX_MARGIN_DIAMETERS = 2.0
-_MARGIN_EVIDENCE = 3.0
-"""So much more likely, in nats, a margin must make the labels."""
 _Fit = Callable[[FloatArray, FloatArray], tuple[float, float]]
 
 
@@ -29,7 +25,7 @@ _Fit = Callable[[FloatArray, FloatArray], tuple[float, float]]
 class Calibration:
     """Calibrated probability of a logit z in surroundings s, sigmoid(slope·z + intercept + surroundings·s).
 
-    Nearer to the micrograph's edge than the margin, the log-odds are 5 less.
+    Near the micrograph's edge it is as much less as it is likely that the expert marks nothing there.
 
     Attributes
     ----------
@@ -42,8 +38,8 @@ class Calibration:
         Why this method.
     n_positive, n_negative : int
         Labels it was chosen with.
-    margin_diameters : float
-        The expert marks no particles that lie nearer to the edge.
+    unmarked : tuple of float
+        Probability that the expert marks nothing at a distance from the edge; see `cryoal.model.margin`.
     """
 
     method: str = "identity"
@@ -53,19 +49,22 @@ class Calibration:
     n_positive: int = 0
     n_negative: int = 0
     surroundings: float = 0.0
-    margin_diameters: float = 0.0
+    unmarked: tuple[float, ...] = ()
 
     def __call__(
         self, logits: ArrayLike, surroundings: ArrayLike = 0.0, edge_diameters: ArrayLike = np.inf
     ) -> FloatArray:
         """Probabilities of logits of any shape; surroundings and distances from the edge broadcast to it."""
         z, around = np.asarray(logits, dtype=np.float64), np.asarray(surroundings, dtype=np.float64)
-        in_margin = np.asarray(edge_diameters) < self.margin_diameters
-        linear = self.slope * z + self.intercept + self.surroundings * around - _MARGIN_LOGIT * in_margin
-        probability: FloatArray = np.asarray(expit(linear), dtype=np.float64)
-        return probability
+        linear = np.asarray(self.slope * z + self.intercept + self.surroundings * around, dtype=np.float64)
+        return marked_probability(linear, edge_diameters, self.unmarked)
 
-    def to_dict(self) -> dict[str, str | float | int]:
+    @property
+    def margin_diameters(self) -> float:
+        """How far from the edge it is likelier than not that the expert marks nothing."""
+        return margin_diameters(self.unmarked)
+
+    def to_dict(self) -> dict[str, str | float | int | tuple[float, ...]]:
         """Plain values, fit for JSON."""
         return asdict(self)
 
@@ -87,10 +86,17 @@ class Calibration:
                 int(values["n_positive"]),  # type: ignore[call-overload]
                 int(values["n_negative"]),  # type: ignore[call-overload]
                 float(values.get("surroundings", 0.0)),  # type: ignore[arg-type]
-                float(values.get("margin_diameters", 0.0)),  # type: ignore[arg-type]
+                _unmarked_of(values),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"calibration: {error!r} in {dict(values)}; train again to write it anew") from error
+
+
+def _unmarked_of(values: Mapping[str, object]) -> tuple[float, ...]:
+    """What was kept of the margin; earlier versions kept its width."""
+    if "unmarked" in values:
+        return tuple(float(one) for one in values["unmarked"])  # type: ignore[attr-defined]
+    return unmarked_within(float(values.get("margin_diameters", 0.0)))  # type: ignore[arg-type]
 
 
 def choose_calibration(logits: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Calibration:
@@ -140,8 +146,8 @@ def moved_calibration(
 
     The network sees neither how dark a film is, for the background is taken off, nor further than two diameters. The
     likeliest slope, intercept and weight of the surroundings, which beforehand are normal: the logarithm of the slope
-    about that given, the intercept about that given, the weight about 0. Then the likeliest margin, if it is likelier
-    than none, and the others once more with it: particles whose box is cut are often not marked.
+    about that given, the intercept about that given, the weight about 0. Then what is thought of the margin, and the
+    others once more, by labels as far as they lie outside it: particles whose box is cut are often not marked.
 
     Parameters
     ----------
@@ -168,39 +174,25 @@ def moved_calibration(
             f"edge: distances of shape {edge.shape} for logits of shape {z.shape}, expected one number each"
         )
     edge = np.broadcast_to(edge, z.shape)
-    without = _moved(given, z, around, label, np.zeros(z.size))
-    linear = without.slope * z + without.intercept + without.surroundings * around
-    margin = _margin_diameters(linear, label, edge)
-    if not margin:
-        return without
-    moved = _moved(given, z, around, label, np.where(edge < margin, -_MARGIN_LOGIT, 0.0))
-    note = f"{moved.note}; no particles within {margin:.2f} diameters from the edge"
-    return replace(moved, margin_diameters=margin, note=note)
+    before = _moved(given, z, around, label, np.ones(z.size))
+    linear = before.slope * z + before.intercept + before.surroundings * around
+    unmarked = moved_margin(given.unmarked, linear, label, edge)
+    moved = _moved(given, z, around, label, 1 - unmarked_at(edge, unmarked))
+    margin = margin_diameters(unmarked)
+    note = f"{moved.note}; no particles within {margin:.2f} diameters from the edge" if margin else moved.note
+    return replace(moved, unmarked=unmarked, note=note)
 
 
-def _margin_diameters(linear: FloatArray, label: FloatArray, edge: FloatArray) -> float:
-    """How far from the edge candidates of these log-odds are most likely no particles for the expert; 0: no margin."""
-    order = np.argsort(edge, kind="stable")
-    order = order[edge[order] < _MAX_MARGIN_DIAMETERS]
-    z, y, distance = linear[order], label[order], edge[order]
-    gain = np.cumsum(np.logaddexp(0.0, z) - np.logaddexp(0.0, z - _MARGIN_LOGIT) - _MARGIN_LOGIT * y)
-    if not gain.size or gain.max() < _MARGIN_EVIDENCE:
-        return 0.0
-    last = int(gain.argmax())
-    beyond = distance[last + 1] if last + 1 < distance.size else _MAX_MARGIN_DIAMETERS
-    return round(float(distance[last] + beyond) / 2, 3)
-
-
-def _moved(given: Calibration, z: FloatArray, around: FloatArray, label: FloatArray, offset: FloatArray) -> Calibration:
-    """The likeliest slope, intercept and weight of the surroundings beside log-odds that are added."""
+def _moved(given: Calibration, z: FloatArray, around: FloatArray, label: FloatArray, weight: FloatArray) -> Calibration:
+    """The likeliest slope, intercept and weight of the surroundings; labels weigh between 0 and 1."""
 
     def loss(moves: FloatArray) -> tuple[float, FloatArray]:
         """Negative log posterior, and its gradient."""
         stretched = given.slope * np.exp(_SPREADS[0] * moves[0]) * z
-        linear = stretched + given.intercept + _SPREADS[1] * moves[1] + _SPREADS[2] * moves[2] * around + offset
-        wrong = expit(linear) - label
+        linear = stretched + given.intercept + _SPREADS[1] * moves[1] + _SPREADS[2] * moves[2] * around
+        wrong = weight * (expit(linear) - label)
         gradient = moves + _SPREADS * np.array([wrong @ stretched, wrong.sum(), wrong @ around])
-        return float(np.sum(np.logaddexp(0.0, linear) - label * linear) + moves @ moves / 2), gradient
+        return float(weight @ (np.logaddexp(0.0, linear) - label * linear) + moves @ moves / 2), gradient
 
     moves = _SPREADS * minimize(loss, np.zeros(3), jac=True, method="BFGS").x
     before, after = (loss(at)[0] / z.size for at in (np.zeros(3), moves / _SPREADS))

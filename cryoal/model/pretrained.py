@@ -9,6 +9,7 @@ from cryoal.config import NetworkConfig
 from cryoal.model.calibration import Calibration
 from cryoal.model.checkpoint import load_members
 from cryoal.model.committee import Member
+from cryoal.model.margin import BELIEVED
 
 NOTE = "calibrated on simulated micrographs only"
 
@@ -27,9 +28,12 @@ def pretrained_members(network: NetworkConfig) -> list[Member]:
 
 
 def pretrained_calibration() -> Calibration:
-    """Fitted to simulated micrographs that the members did not learn from: better than none on a new collection."""
+    """Fitted to simulated micrographs that the members did not learn from: better than none on a new collection.
+
+    Simulated particles lie up to the edges, which says nothing of the margin that an expert may leave.
+    """
     text = (files("cryoal.model") / "weights" / "calibration.json").read_text(encoding="utf-8")
-    return replace(Calibration.from_dict(json.loads(text)), note=NOTE, n_positive=0, n_negative=0)
+    return replace(Calibration.from_dict(json.loads(text)), note=NOTE, n_positive=0, n_negative=0, unmarked=BELIEVED)
 
 
 def weights_digest() -> str:

@@ -1,13 +1,12 @@
 """Training of the committee that ships with the package, on nothing but simulated micrographs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -21,6 +20,7 @@ from cryoal.learner.progress import Progress
 from cryoal.model.calibration import choose_calibration
 from cryoal.model.checkpoint import save_members
 from cryoal.model.committee import Member
+from cryoal.model.devices import device_named
 from cryoal.model.label_maps import LabelMaps, label_maps
 from cryoal.model.patches import TrainingImage
 from cryoal.model.training import MemberTask, train_members
@@ -96,15 +96,33 @@ def training_image(seed: int, index: int, config: Config) -> tuple[ScaledMicrogr
     return scaled, label_maps(scaled, labels, config.preprocess.pixels_per_diameter, config.training)
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long a member is trained, and on how much.
+
+    Attributes
+    ----------
+    micrographs : int
+        It learns from the first so many, less its own share.
+    steps, batch : int
+        Steps of the optimiser, and patches in each.
+    """
+
+    micrographs: int
+    steps: int
+    batch: int
+
+
 def pretrain(
-    out: Path, micrographs: int, steps: int, seed: int, config: Config, workers: int = 2
+    out: Path, courses: Sequence[Course], seed: int, config: Config, device: str = "cpu", workers: int = 2
 ) -> Iterator[Progress | list[Member]]:
-    """Train the committee and write its members to a folder; the last value is the members.
+    """Train the committee, a member a course, and write its members to a folder; the last value is the members.
 
     Each member leaves out its own share of the micrographs, so that all of them are judged by one that did not
     learn from them. The same arguments give the same weights on the same machine.
     """
-    members = config.training.members
+    on, members = device_named(device), len(courses)
+    micrographs = max(course.micrographs for course in courses)
     images = []
     with ProcessPoolExecutor(workers) as pool:
         futures = [pool.submit(training_image, seed, index, config) for index in range(micrographs)]
@@ -114,20 +132,25 @@ def pretrain(
             folds = np.full(scaled.pixels.shape, index % members, np.int16)
             images.append(TrainingImage.build(scaled, maps, folds))
     seeds = np.random.SeedSequence([seed, 1]).generate_state(members)
-    tasks = [MemberTask(images, fold, steps, int(of_member)) for fold, of_member in enumerate(seeds)]
     size = config.preprocess.pixels_per_diameter
-    trained: list[Member] = []
-    for report in train_members(tasks, size, config.network, config.training, torch.device("cpu")):
-        if isinstance(report, list):
-            trained = [Member(one.network, one.prior_shift_logit) for one in report]
-        else:
-            yield Progress("training", report.done, report.total)
-    save_members(trained, out)
-    judges = {fold: [one] for fold, one in enumerate(trained)}
-    judged = yield from judge_held_out(images[:_CALIBRATED_ON], judges, config, torch.device("cpu"))
+    trained: dict[int, Member] = {}
+    for course in dict.fromkeys(courses):
+        alike = [fold for fold in range(members) if courses[fold] == course]
+        tasks = [MemberTask(images[: course.micrographs], fold, course.steps, int(seeds[fold])) for fold in alike]
+        training = replace(config.training, batch=course.batch)
+        for report in train_members(tasks, size, config.network, training, on):
+            if isinstance(report, list):
+                some = [Member(one.network, one.prior_shift_logit) for one in report]
+                trained |= dict(zip(alike, some, strict=True))
+            else:
+                yield Progress("training", report.done, report.total)
+    committee = [trained[fold] for fold in range(members)]
+    save_members(committee, out)
+    judges = {fold: [one] for fold, one in enumerate(committee)}
+    judged = yield from judge_held_out(images[:_CALIBRATED_ON], judges, config, on)
     calibration = choose_calibration(judged.logit, judged.is_particle, judged.unit)
     write_atomic(out / "calibration.json", json.dumps(calibration.to_dict(), indent=1) + "\n")
-    yield trained
+    yield committee
 
 
 def extra_noise(shape: tuple[int, ...], rng: Generator) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from scipy.special import expit
 
 from cryoal.errors import ArrayError, OptionError
 from cryoal.model.calibration import Calibration, _folds, choose_calibration, moved_calibration
+from cryoal.model.margin import BELIEVED
 from cryoal.model.scaling import fit_platt, fit_temperature_binary, fit_temperature_multiclass, shift_prior
 from cryoal.model.thresholds import threshold_for_expected_f1, threshold_for_precision
 
@@ -110,27 +111,27 @@ def test_a_margin_without_particles_is_found_and_candidates_in_it_are_held_back(
     rng = np.random.default_rng(0)
     z, y, _ = make_labels(300, slope=1.0, seed=1)
     edge = rng.uniform(0, 8, 300)
-    found = moved_calibration(Calibration(), z, np.zeros(300), np.where(edge < 1.2, 0, y), edge)
-    assert found.margin_diameters == pytest.approx(1.2, abs=0.15)
+    before = Calibration(unmarked=BELIEVED)
+    found = moved_calibration(before, z, np.zeros(300), np.where(edge < 0.9, 0, y), edge)
+    assert found.margin_diameters == pytest.approx(0.9, abs=0.15)
     assert (found.slope, found.intercept) == pytest.approx((1.0, 0.0), abs=0.3)
-    assert found(3.0, 0.0, 1.0) < 0.2
-    assert found(3.0, 0.0, 1.5) == found(3.0) > 0.9
+    assert found(3.0, 0.0, 0.7) < 0.2
+    assert found(3.0, 0.0, 1.3) == found(3.0) > 0.9
     assert "diameters from the edge" in found.note
-    evenly = moved_calibration(Calibration(), z, np.zeros(300), y, edge)
-    assert evenly == moved_calibration(Calibration(), z, np.zeros(300), y)
+    evenly = moved_calibration(before, z, np.zeros(300), y, edge)
+    assert evenly(3.0, 0.0, 0.3) == pytest.approx(evenly(3.0), abs=0.01)
     assert evenly.margin_diameters == 0
+    assert "edge" not in evenly.note
 
 
-def test_one_rejection_at_the_edge_makes_no_margin_and_one_acceptance_undoes_it():
-    z, edge = np.full(6, 1.5), np.array([0.1, 0.2, 0.3, 0.4, 5.0, 6.0])
-
-    def margin(*y):
-        return moved_calibration(Calibration(), z, np.zeros(6), y, edge).margin_diameters
-
-    assert margin(0, 1, 1, 1, 1, 1) == 0
-    assert margin(0, 0, 0, 0, 1, 1) > 0.4
-    assert margin(0, 0, 0, 1, 1, 1) == pytest.approx(0.35)
-    assert margin(1, 0, 0, 0, 1, 1) == 0
+def test_labels_of_nothing_in_the_margin_do_not_move_the_rest():
+    z, y, _ = make_labels(100, seed=1)
+    edge = np.where(np.arange(200) < 100, 5.0, 0.2)
+    rejected = np.zeros(100, int)
+    before = Calibration(unmarked=BELIEVED)
+    alone = moved_calibration(before, z, np.zeros(100), y, edge[:100])
+    both = moved_calibration(before, np.tile(z, 2), np.zeros(200), np.concatenate([y, rejected]), edge)
+    assert (both.slope, both.intercept) == pytest.approx((alone.slope, alone.intercept), abs=0.02)
 
 
 @pytest.mark.parametrize("edge", [[1.0], [1.0, np.nan]])
@@ -197,11 +198,13 @@ def test_a_ranking_is_never_turned_round():
 
 
 def test_calibration_round_trip():
-    calibration = Calibration("platt", 0.5, -1.25, "why", 30, 40, -0.7, 1.5)
+    calibration = Calibration("platt", 0.5, -1.25, "why", 30, 40, -0.7, (0.75, 0.5, 0.25))
     kept = json.loads(json.dumps(calibration.to_dict()))
     assert Calibration.from_dict(kept) == calibration
-    del kept["surroundings"], kept["margin_diameters"]  # as earlier versions wrote it
-    assert Calibration.from_dict(kept) == replace(calibration, surroundings=0.0, margin_diameters=0.0)
+    del kept["surroundings"], kept["unmarked"]  # as earlier versions wrote it
+    assert Calibration.from_dict(kept) == replace(calibration, surroundings=0.0, unmarked=())
+    kept["margin_diameters"] = 1.2
+    assert Calibration.from_dict(kept).margin_diameters == 1.2
     np.testing.assert_allclose(calibration(np.array([[2.5]])), [[0.5]])
     with pytest.raises(OptionError, match="slope"):
         Calibration.from_dict({"method": "platt"})
