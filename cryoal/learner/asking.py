@@ -26,6 +26,7 @@ from cryoal.data.labels import Field, MicrographLabels
 from cryoal.errors import NoCandidatesError, OptionError, WorkspaceError
 from cryoal.io import star
 from cryoal.learner.cold_start import cold_start_pool, needs_cold_start
+from cryoal.learner.edge_query import edge_first
 from cryoal.learner.project import Project
 from cryoal.learner.queries import cold_start_query, write_query
 from cryoal.workspace.candidates import RoundPool, scored_keys
@@ -55,7 +56,8 @@ def ask_fields(
     ----------
     project : Project
     strategy : str, optional
-        By default `QueryConfig.cold_start` at first, `QueryConfig.strategy` then.
+        By default `QueryConfig.cold_start` at first, `QueryConfig.strategy` then, which begins at an edge while it is
+        open whether particles are marked there (`edge_first`).
     n : int, optional
         How many; by default `QueryConfig.fields`, or all that are left.
     seed : int, optional
@@ -88,6 +90,8 @@ def ask_fields(
     quota = config.per_micrograph if n <= within_quota else None
     rng = _generator(project, source.layout, seed)
     asked = _or_random(partial(query_fields, source.pool, fields, chooser, n, rng, per_micrograph=quota))
+    if strategy is None and source.layout is not None and isinstance(source.pool, RoundPool):
+        asked = edge_first(project, source.layout, source.pool, fields, asked, rng)
     path = query_path(project, source.layout)
     with writer_lock(project.layout.rounds_lock, "cryoal query"):
         write_query(path, asked)

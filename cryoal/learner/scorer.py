@@ -1,9 +1,7 @@
 """A round's committee made ready: from a micrograph at the picker's scale to candidates with probabilities."""
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,10 +9,10 @@ from numpy.typing import NDArray
 
 from cryoal.config import Config
 from cryoal.data.micrograph import ScaledMicrograph, edge_distance_px, to_original
-from cryoal.errors import DeviceError, FileFormatError
+from cryoal.errors import DeviceError
 from cryoal.learner.centring import Centring, read_centring
 from cryoal.learner.classes import read_class_calibration
-from cryoal.model.calibration import Calibration
+from cryoal.model.calibration import Calibration, read_calibration
 from cryoal.model.checkpoint import load_members
 from cryoal.model.class_calibration import ClassCalibration
 from cryoal.model.committee import Committee, Member, reduced_precision
@@ -188,17 +186,3 @@ def _peaks_of(tile: TileScores, valid: torch.Tensor, min_logit: float) -> tuple[
     xy, height = local_maxima(tile.logits.mean(dim=0), allowed, min_logit)
     there = (member_logits_at(tile.logits, xy), tile.features_at(xy), tile.class_logits_at(xy))
     return height, xy + np.array([tile.x0, tile.y0]), *there
-
-
-def read_calibration(path: Path) -> Calibration:
-    """Read calibration.json.
-
-    Raises
-    ------
-    FileFormatError
-        It is missing or broken.
-    """
-    try:
-        return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path}: not a calibration of cryoal ({error}); train again") from error

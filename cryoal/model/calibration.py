@@ -1,14 +1,16 @@
 """From logits to probabilities that mean what they say; no torch."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from cryoal.errors import ArrayError, OptionError
+from cryoal.errors import ArrayError, FileFormatError, OptionError
 from cryoal.model.margin import margin_diameters, marked_probability, moved_margin, unmarked_at, unmarked_within
 from cryoal.model.scaling import checked_labels, fit_platt, fit_temperature_binary
 
@@ -90,6 +92,20 @@ class Calibration:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"calibration: {error!r} in {dict(values)}; train again to write it anew") from error
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read calibration.json.
+
+    Raises
+    ------
+    FileFormatError
+        It is missing or broken.
+    """
+    try:
+        return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path}: not a calibration of cryoal ({error}); train again") from error
 
 
 def _unmarked_of(values: Mapping[str, object]) -> tuple[float, ...]:

@@ -8,16 +8,19 @@ FloatArray = NDArray[np.float64]
 
 STEP_DIAMETERS = 0.05
 _SHARE_WITH_MARGIN = 0.5
-_WIDEST_DIAMETERS = 1.25
+WIDEST_DIAMETERS = 1.25
 """Half a box of 2.5 diameters: whose box is cut is often not marked, for it cannot be extracted."""
 _MARGIN_LOGIT = 5.0
 """What a margin takes off the log-odds of candidates in it."""
 _SUREST_LOGIT = 0.85
 """A candidate that is no particle may be none for another reason, however sure the committee is."""
 
+_OPEN_DIAMETERS = 0.08
+"""Before any label the sum of the cells' variances, times their width, is 0.21 diameters."""
+
 BELIEVED = tuple(
-    float(_SHARE_WITH_MARGIN * (1 - cell * STEP_DIAMETERS / _WIDEST_DIAMETERS))
-    for cell in range(round(_WIDEST_DIAMETERS / STEP_DIAMETERS))
+    float(_SHARE_WITH_MARGIN * (1 - cell * STEP_DIAMETERS / WIDEST_DIAMETERS))
+    for cell in range(round(WIDEST_DIAMETERS / STEP_DIAMETERS))
 )
 """Probability that nothing is marked at a distance from the edge, one a cell of 0.05 diameters, before any label.
 
@@ -70,6 +73,12 @@ def moved_margin(
 def margin_diameters(unmarked: tuple[float, ...]) -> float:
     """How far from the edge it is likelier than not that nothing is marked."""
     return round(STEP_DIAMETERS * sum(one > 0.5 for one in unmarked), 3)
+
+
+def is_open(unmarked: tuple[float, ...]) -> bool:
+    """Whether labels near an edge would still tell much: over more than some width both cases are possible."""
+    doubt = np.array(unmarked)
+    return bool(STEP_DIAMETERS * float(np.sum(doubt * (1 - doubt))) > _OPEN_DIAMETERS)
 
 
 def unmarked_within(margin: float) -> tuple[float, ...]:
