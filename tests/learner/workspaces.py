@@ -1,5 +1,6 @@
 """Small workspaces for tests of the learner."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from cryoal.data.classes import NO_CLASSES, Classes
 from cryoal.data.labels import Field, Label, Origin, Verdict
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import NewWorkspace, Project, create
+from cryoal.model.calibration import Calibration
 from cryoal.workspace.candidates import ScoredMicrograph, write_candidates
 from cryoal.workspace.journal import CompleteField, CompleteMicrograph, Decision, append_decisions
 from cryoal.workspace.labelling import count_labels
@@ -71,6 +73,7 @@ def publish_round(
     With classes the candidates are sure of the L that each row goes on with.
     """
     with next_round(project.layout, RoundInfo(2, 0, count_labels(project.labels()), {"start": start})) as making:
+        making.calibration.write_text(json.dumps(Calibration().to_dict()))
         for key, rows in candidates.items():
             values = np.array(rows, np.float32).reshape(-1, 3 + classes.n_logits)
             given = np.stack([values[:, 3:]] * 2)
