@@ -4,8 +4,8 @@ The committee that ships with the package picks first, without a label. Then a s
 round on seven micrographs; the picks are judged on the other three, whose truth the picker never sees.
 """
 
+import argparse
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,4 +142,6 @@ def draw(project: Project, truth: dict[str, Picks], outcomes: list[Outcome], out
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE.parent / "demo", CONFIG)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, nargs="?", default=SAMPLE.parent / "demo")
+    main(parser.parse_args().out, CONFIG)

@@ -3,7 +3,7 @@
 The same script makes the same bytes; a micrograph depends only on its number and on the two particles.
 """
 
-import sys
+import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -87,4 +87,6 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, nargs="?", default=Path(__file__).resolve().parent)
+    main(parser.parse_args().out)
