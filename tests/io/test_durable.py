@@ -1,5 +1,6 @@
 import errno
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -208,3 +209,22 @@ def test_many_files_are_written_and_none_is_begun_after_a_failure(tmp_path: Path
     with pytest.raises(FileError, match="deep"):
         durable.write_many(contents())
     assert len(begun) < 500
+
+
+def test_leftovers_beside_a_folder_that_another_process_takes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = tmp_path / f".cryoal-tmp-{2**22 + 1}-00-{platform.node()}~picks.star"
+    dead.write_text("half a file")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    scandir = os.scandir
+
+    def without(path: str) -> object:
+        if Path(path) == gone:
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", without)
+    durable.remove_leftovers(tmp_path)
+    assert not dead.exists()
