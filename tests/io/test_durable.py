@@ -225,6 +225,7 @@ def test_leftovers_beside_a_folder_that_another_process_takes_away(
             raise FileNotFoundError(path)
         return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", without)
-    durable.remove_leftovers(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", without)
+        durable.remove_leftovers(tmp_path)
     assert not dead.exists()
