@@ -1,6 +1,6 @@
 """Train the committee that ships with the package: ``python scripts/pretrain.py [--out FOLDER] [--device cuda]``.
 
-Over an hour on two cores; on a GPU minutes, most of them for the simulation.
+By the pace of its parts about an hour and a half on two cores; the whole has not been timed.
 """
 
 import argparse

@@ -170,10 +170,14 @@ def names_below(folder: Path, suffix: str) -> set[str]:
 def remove_leftovers(folder: Path) -> None:
     """Remove temporaries, at any depth, of processes of this host that are dead."""
     # os.walk passes over what other processes take away meanwhile.
-    found = [Path(here, name) for here, folders, files in os.walk(folder) for name in (*folders, *files)]
-    for path in found:
-        match = _TEMPORARY.match(path.name)
-        if match is None or match["host"] != platform.node() or process_is_alive(int(match["pid"])):
+    found = [
+        (Path(here, name), match)
+        for here, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+        if (match := _TEMPORARY.match(name))
+    ]
+    for path, match in found:
+        if match["host"] != platform.node() or process_is_alive(int(match["pid"])):
             continue
         if path.is_dir():
             remove_folder(path)
