@@ -14,7 +14,7 @@ from cryoal.simulation.pretraining import Course, pretrain
 
 SEED = 1
 SHORT, LONG = Course(600, 3000, 8), Course(2910, 9000, 16)
-COURSES = (SHORT, SHORT, LONG, LONG, LONG)
+COURSES = (LONG, LONG, LONG, SHORT, SHORT)
 OUT = Path(__file__).resolve().parents[1] / "cryoal" / "model" / "weights"
 
 

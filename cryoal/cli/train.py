@@ -2,6 +2,8 @@
 
 from cryoal.cli.options import COMMITTEE, DEFAULTS, DEVICE, MEMBERS, QUIET, SEED, WORKSPACE, configured
 
+_DOUBTFUL = 0.1
+
 
 def command(
     workspace: WORKSPACE,
@@ -21,6 +23,8 @@ def command(
     project = Project.open(workspace, configured(members, committee))
     done = console.run(train(project, seed, device), quiet=quiet)
     console.say(f"round {done.number}: learnt from {console.listed(done.labels)}", quiet=quiet)
+    if 0 < done.trust < _DOUBTFUL:
+        console.say("the shipped committee does not know these particles: your labels overrule it", quiet=quiet)
     if done.classes:
         console.say(f"told apart: {described(done.classes, project.settings)}", quiet=quiet)
     if "best_f1" in done.metrics:

@@ -30,7 +30,7 @@ _MICROGRAPHS = 4
 _POLARITY_ANGSTROM = (100.0, 150.0, 225.0)  # sizes by which the polarity is judged where the diameter is not known
 CLEAR_SKEWNESS = 0.15
 """Below it, the committee is asked for dark and for light particles."""
-_MEMBERS = 2
+_JUDGES = 2  # the last ones: longer trained members are less particular about size
 _TILE_DIAMETERS = 15.0  # of each micrograph the middle is looked at
 _LEAST_DIAMETERS = 4.0  # a micrograph less wide tells nothing about a diameter
 _LEAST_DIAMETER_PX = 16.0  # enlarged images look like large particles
@@ -197,7 +197,7 @@ def size_curve(
     images: Sequence[SmallImage], config: Config, *, particles_dark: bool
 ) -> Generator[Progress, None, SizeCurve | None]:
     """Score the middle of micrographs at every assumed diameter; None where that is not possible."""
-    members = pretrained_members(config.network)[:_MEMBERS]
+    members = pretrained_members(config.network)[-_JUDGES:]
     tried = [one for one in ASSUMED_ANGSTROM if images and all(_fits(image, one) for image in images)]
     if len(tried) < 3 or not members:
         return None

@@ -93,19 +93,20 @@ def judge_held_out(
     config: Config,
     device: torch.device,
     random_fields: Sequence[Collection[Field]] = (),
+    stage: str = "judging on held-out labels",
 ) -> Generator[Progress, None, HeldOut]:
     """Score each image by the members that did not learn from parts of it, and judge their candidates there.
 
-    `random_fields` are, for each image, the complete fields that were drawn at random.
+    `random_fields` are, for each image, the complete fields that were drawn at random; `stage` is the progress' name.
     """
     committees = {fold: Committee(some, device) for fold, some in members.items() if some}
     parts = []
     for done, image in enumerate(images):
-        yield Progress("judging on held-out labels", done, len(images))
+        yield Progress(stage, done, len(images))
         here = [fold for fold in map(int, np.unique(image.folds)) if fold in committees]
         drawn = random_fields[done] if random_fields else ()
         parts += [_judge(image, fold, committees[fold], config, done, drawn) for fold in here]
-    yield Progress("judging on held-out labels", len(images), len(images))
+    yield Progress(stage, len(images), len(images))
     nothing = np.empty(0, np.int64)
     classes = images[0].classed.classes if images[0].classed else NO_CLASSES
     return HeldOut(

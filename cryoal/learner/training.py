@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from cryoal.config import TrainingConfig
 from cryoal.data.classes import Classes
@@ -23,6 +24,7 @@ from cryoal.learner.held_out import judge_held_out
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.learner.status import can_learn
+from cryoal.learner.trust import trust_in_shipped
 from cryoal.model.checkpoint import save_members
 from cryoal.model.class_labels import class_labels
 from cryoal.model.committee import Member
@@ -55,6 +57,8 @@ class RoundTrained:
         For the user; the latter two are usually empty.
     classes : Classes
         What it tells apart beside particle and background.
+    trust : float
+        Probability that the shipped committee knows these particles; 0 where training started from nothing.
     """
 
     number: int
@@ -64,6 +68,7 @@ class RoundTrained:
     centring_note: str
     classes_note: str
     classes: Classes
+    trust: float
 
 
 def train(project: Project, seed: int | None = None, device: str = "auto") -> Iterator[Progress | RoundTrained]:
@@ -85,7 +90,7 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
     classes, classes_note = classes_of(labels, project.settings, project.config.training)
     with writer_lock(project.layout.rounds_lock, "cryoal train"):
         images, folds, random_fields = yield from _training_images(project, labels, classes, seed)
-        tasks = _tasks(project, images, folds, classes, seed)
+        tasks = yield from _tasks(project, images, folds, classes, seed, on)
         trained: list[TrainedMember] = []
         config = project.config
         size = config.preprocess.pixels_per_diameter
@@ -104,7 +109,7 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
         if earlier and (alignment := embedding_alignment(earlier[-1], members, images, config, on)) is not None:
             metrics["embedding_cka"] = round(alignment, 4)
         start = PRETRAINED if tasks[0].start is not None else SCRATCH
-        details = {"committee": config.training.committee, "folds": folds, "start": start}
+        details = {"committee": config.training.committee, "folds": folds, "start": start, "trust": tasks[0].trust}
         info = RoundInfo(len(members), seed, counts, details)
         with next_round(project.layout, info) as making:
             save_members(members, making.members)
@@ -115,7 +120,8 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
             write_atomic(making.centring, centring.to_json())
             write_atomic(making.audit, audit_json(one.calibrated(calibration) for one in held_out.audited))
             write_atomic(making.metrics, json.dumps(metrics, indent=1) + "\n")
-    yield RoundTrained(making.number, counts, metrics, calibration.note, centring.note, classes_note, classes)
+    notes = calibration.note, centring.note, classes_note
+    yield RoundTrained(making.number, counts, metrics, *notes, classes, tasks[0].trust)
 
 
 def _training_images(
@@ -166,8 +172,8 @@ def _learnt_from(project: Project, labels: Mapping[str, MicrographLabels], seed:
 
 
 def _tasks(
-    project: Project, images: Sequence[TrainingImage], folds: int, classes: Classes, seed: int
-) -> list[MemberTask]:
+    project: Project, images: Sequence[TrainingImage], folds: int, classes: Classes, seed: int, device: torch.device
+) -> Generator[Progress, None, list[MemberTask]]:
     """What each member learns from; members by dropout share one network."""
     config = project.config.training
     members = config.members if config.committee == "ensemble" else 1
@@ -176,9 +182,10 @@ def _tasks(
     prior = _unlabelled_prior(images, diameters2, config)
     seeds = np.random.SeedSequence(seed).generate_state(members)
     shipped = _shipped(project)
-    steps = number_of_steps(known, config, fine=bool(shipped))
-    share = share_of_start(known, config)
-    rate = fine_learning_rate(known, config) if shipped else config.learning_rate
+    trust = yield from trust_in_shipped(shipped, images, project.config, device, seed)
+    steps = number_of_steps(known, config, trust)
+    share = share_of_start(known, config, trust)
+    rate = fine_learning_rate(known, config, trust) if shipped else config.learning_rate
     return [
         MemberTask(
             images,
@@ -188,6 +195,7 @@ def _tasks(
             prior,
             shipped[member % len(shipped)] if shipped else None,
             share,
+            trust,
             rate,
             classes,
             number_of_steps(known, config),

@@ -29,6 +29,8 @@ class LabelMaps:
     judged : bool array, shape (my, mx)
         The part of `known` that came from judging the image: not the discs around imported positives, which hold
         no background by construction.
+    complete : bool array, shape (my, mx)
+        The part of `judged` where all particles are marked: in complete fields and micrographs.
     particles : float64 array, shape (N, 2)
         (x, y) of the particles, scaled pixels.
     """
@@ -37,6 +39,7 @@ class LabelMaps:
     known: NDArray[np.bool_]
     unlabelled: NDArray[np.bool_]
     judged: NDArray[np.bool_]
+    complete: NDArray[np.bool_]
     particles: NDArray[np.float64]
 
 
@@ -62,9 +65,10 @@ def label_maps(
     judged_ones = scaled.to_scaled(labels.xy(Verdict.PARTICLE, Origin.ANSWER, Origin.COMPLETE))
     sure = scaled.valid & ~discs(shape, unsure, radius)
     judged = sure & (known | discs(shape, judged_ones, radius) | discs(shape, rejected, radius))
+    complete = sure & known
     known = judged | (sure & discs(shape, imported, radius))
     unlabelled = sure & ~known & (labels.positives_only)
-    return LabelMaps(gaussians(shape, particles, sigma), known, unlabelled, judged, particles)
+    return LabelMaps(gaussians(shape, particles, sigma), known, unlabelled, judged, complete, particles)
 
 
 def at(image: NDArray[_Value], xy: NDArray[np.float64]) -> NDArray[_Value]:

@@ -7,32 +7,31 @@ import numpy as np
 from cryoal.config import TrainingConfig
 
 
-def number_of_steps(known_diameters2: float, config: TrainingConfig, *, fine: bool = False) -> int:
-    """Steps that a known area, in square particle diameters, is worth; `fine` where all weights have a start."""
-    area, least = config.diameters2_per_step, config.min_steps
-    if fine:
-        area, least = config.fine_diameters2_per_step, config.min_fine_steps
-    return int(np.clip(round(known_diameters2 / area), min(least, config.max_steps), config.max_steps))
+def number_of_steps(known_diameters2: float, config: TrainingConfig, trust: float = 0.0) -> int:
+    """Steps that a known area, in square particle diameters, is worth; fewer where the start is to be trusted."""
+    per_diameter2 = (1 - trust) / config.diameters2_per_step + trust / config.fine_diameters2_per_step
+    least = (1 - trust) * config.min_steps + trust * config.min_fine_steps
+    return int(np.clip(round(known_diameters2 * per_diameter2), min(round(least), config.max_steps), config.max_steps))
 
 
-def share_of_start(known_diameters2: float, config: TrainingConfig) -> float:
+def share_of_start(known_diameters2: float, config: TrainingConfig, trust: float = 1.0) -> float:
     """Share of the starting weights in the final mean: all without labels, half with a field, none with a great many.
 
     A single answer, known in a disc, is learnt by heart whatever the learning rate, and would speak for all that looks
-    like it.
+    like it, whatever the trust.
     """
     little = math.exp(-known_diameters2 / config.little_diameters2)
-    return 0.5 * (little + _weight_of_start(known_diameters2, config))
+    return 0.5 * (little + _weight_of_start(known_diameters2, config, trust))
 
 
-def fine_learning_rate(known_diameters2: float, config: TrainingConfig) -> float:
+def fine_learning_rate(known_diameters2: float, config: TrainingConfig, trust: float = 1.0) -> float:
     """Learning rate where training has a start: a quarter of the whole without labels, the whole with a great many.
 
     Adam's steps are as long as the rate whatever the loss: where the labels say little, long ones go astray.
     """
-    return config.fine_learning_rate * (1 - 0.75 * _weight_of_start(known_diameters2, config))
+    return config.fine_learning_rate * (1 - 0.75 * _weight_of_start(known_diameters2, config, trust))
 
 
-def _weight_of_start(known_diameters2: float, config: TrainingConfig) -> float:
-    """1 without labels, one half at `start_diameters2`."""
-    return config.start_diameters2 / (config.start_diameters2 + known_diameters2)
+def _weight_of_start(known_diameters2: float, config: TrainingConfig, trust: float) -> float:
+    """The trust without labels, half of it at `start_diameters2`."""
+    return trust * config.start_diameters2 / (config.start_diameters2 + known_diameters2)

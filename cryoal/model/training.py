@@ -77,6 +77,8 @@ class MemberTask:
         Whose weights to start from; drawn from the seed where there is none.
     start_share : float
         Share of the starting weights in the mean that is taken of them and the trained ones at the end.
+    trust : float
+        Probability that the start knows these particles; with less its scores are held less.
     learning_rate : float, optional
         By default `TrainingConfig.learning_rate`.
     classes : Classes
@@ -92,6 +94,7 @@ class MemberTask:
     unlabelled_prior: float = 0.0
     start: Member | None = None
     start_share: float = 0.0
+    trust: float = 1.0
     learning_rate: float | None = None
     classes: Classes = NO_CLASSES
     class_steps: int = 0
@@ -235,7 +238,7 @@ class _MemberRun:
             if start is not None:
                 with self._fast(), torch.no_grad():
                     before, _ = start(batch.image)
-                loss = held_loss(loss, logits.float(), before.float(), batch, config.label_weight)
+                loss = held_loss(loss, logits.float(), before.float(), batch, config.label_weight / task.trust)
             update(loss)
             batch_density += (batch.target_density - batch_density) / step
             self._report(step, loss)

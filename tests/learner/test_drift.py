@@ -27,7 +27,7 @@ def member(seed: int) -> Member:
 def image(seed: int) -> TrainingImage:
     pixels = np.random.default_rng(seed).normal(size=(120, 160)).astype(np.float32)
     known = np.ones(pixels.shape, bool)
-    maps = LabelMaps(np.zeros_like(pixels), known, ~known, known, np.array([[30.0, 40.0]]))
+    maps = LabelMaps(np.zeros_like(pixels), known, ~known, known, known, np.array([[30.0, 40.0]]))
     scaled = ScaledMicrograph(pixels, known, (1.0, 1.0), pixels.shape)
     return TrainingImage.build(scaled, maps, np.zeros(pixels.shape, np.int16))
 

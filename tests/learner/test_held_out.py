@@ -34,7 +34,7 @@ def image(fold_of_left: int) -> TrainingImage:
     """An image whose left half is judged and in a fold."""
     left = np.zeros(SHAPE, bool)
     left[:, :100] = True
-    maps = LabelMaps(np.zeros(SHAPE, np.float32), left, ~left, left, np.array(PARTICLES, float))
+    maps = LabelMaps(np.zeros(SHAPE, np.float32), left, ~left, left, left, np.array(PARTICLES, float))
     to_the_right = np.tile(np.arange(SHAPE[1], dtype=np.float32) / 100, (SHAPE[0], 1))
     whole = ScaledMicrograph(np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), (1.0, 1.0), SHAPE, to_the_right)
     return TrainingImage.build(whole, maps, np.where(left, fold_of_left, -1).astype(np.int16))

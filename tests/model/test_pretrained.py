@@ -47,6 +47,21 @@ def test_training_starts_from_the_given_weights():
     assert moved[0] < 0.2 * moved[1]
 
 
+def test_scores_are_held_less_the_less_the_start_is_trusted():
+    scaled, xy = blobs((160, 170), 4, 0)
+    one = training_image(scaled, MicrographLabels(particles(xy[:1], Origin.ANSWER)))
+    start = Member(make_network(5, SMALL))
+    pixels = torch.from_numpy(scaled.pixels[None, None, :160, :168])
+    before = Committee([start], CPU)(pixels)[0]
+    moved = []
+    for trust in (1.0, 0.001):
+        task = MemberTask([one], None, 80, 1, start=start, trust=trust)
+        *_, members = train_members([task], SIZE, SMALL, TrainingConfig(crop_diameters=3.0), CPU)
+        after = Committee([Member(members[0].network)], CPU)(pixels)[0]
+        moved.append(float((after - before).abs().mean()))
+    assert moved[1] > 1.2 * moved[0]
+
+
 def test_the_mean_lies_between_start_and_trained():
     start = Member(make_network(5, SMALL), 0.5)
     half, none = trained(start, 0.5), trained(start, 0.0)
@@ -71,6 +86,8 @@ def test_share_of_the_start_falls_with_what_is_known():
     assert share_of_start(10, config) == pytest.approx(0.5, abs=0.02)  # a field
     assert share_of_start(config.start_diameters2, config) == pytest.approx(0.25)
     assert share_of_start(1e6, config) < 0.001
+    assert share_of_start(100, config, trust=0) < 0.001
+    assert share_of_start(0.28, config, trust=0.001) == pytest.approx(0.5, abs=0.05)  # whatever the trust
 
 
 def test_shipped_calibration_raises_what_simulation_shows_to_be_too_low():

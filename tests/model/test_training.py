@@ -191,13 +191,15 @@ def test_steps_grow_with_the_known_area(area, expected):
 
 def test_fine_tuning_takes_fewer_and_shorter_steps_with_few_labels():
     config = TrainingConfig()
-    assert number_of_steps(0, config, fine=True) == config.min_fine_steps
-    assert number_of_steps(3 * 400, config, fine=True) == 400 < number_of_steps(3 * 400, config)
-    assert number_of_steps(1e9, config, fine=True) == config.max_steps
+    assert number_of_steps(0, config, trust=1) == config.min_fine_steps
+    assert number_of_steps(3 * 400, config, trust=1) == 400 < number_of_steps(3 * 400, config)
+    assert number_of_steps(3 * 400, config, trust=0.5) == 600  # half-way between 400 and 800
+    assert number_of_steps(1e9, config, trust=1) == config.max_steps
     rates = [fine_learning_rate(area, config) for area in (0, 150, 1e9)]
     assert rates == sorted(rates)
     assert rates[0] == pytest.approx(config.fine_learning_rate / 4)
     assert rates[-1] == pytest.approx(config.fine_learning_rate, rel=1e-3)
+    assert fine_learning_rate(0, config, trust=0) == config.fine_learning_rate
 
 
 def test_prior_shift_is_the_difference_of_the_log_odds():
