@@ -108,7 +108,7 @@ def judge_held_out(
         parts += [_judge(image, fold, committees[fold], config, done, drawn) for fold in here]
     yield Progress(stage, len(images), len(images))
     nothing = np.empty(0, np.int64)
-    classes = images[0].classed.classes if images[0].classed else NO_CLASSES
+    classes = images[0].classed.classes if images and images[0].classed else NO_CLASSES
     return HeldOut(
         np.concatenate([np.empty(0), *(part.logit for part in parts)]),
         np.concatenate([np.empty(0), *(part.surroundings for part in parts)]),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cryoal.config import TrainingConfig
+from cryoal.config import Config, TrainingConfig
 from cryoal.data.classes import Classes
 from cryoal.data.labels import Field, MicrographLabels
 from cryoal.data.micrograph import MicrographEntry
@@ -24,7 +24,7 @@ from cryoal.learner.held_out import judge_held_out
 from cryoal.learner.progress import Progress
 from cryoal.learner.project import Project
 from cryoal.learner.status import can_learn
-from cryoal.learner.trust import trust_in_shipped
+from cryoal.learner.trust import judge_shipped, trust_in
 from cryoal.model.checkpoint import save_members
 from cryoal.model.class_labels import class_labels
 from cryoal.model.committee import Member
@@ -90,19 +90,14 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
     classes, classes_note = classes_of(labels, project.settings, project.config.training)
     with writer_lock(project.layout.rounds_lock, "cryoal train"):
         images, folds, random_fields = yield from _training_images(project, labels, classes, seed)
-        tasks = yield from _tasks(project, images, folds, classes, seed, on)
-        trained: list[TrainedMember] = []
+        by_shipped = yield from judge_shipped(_shipped(project), images, project.config, on, seed)
+        tasks = _tasks(project, images, folds, classes, seed, trust_in(by_shipped))
         config = project.config
-        size = config.preprocess.pixels_per_diameter
-        for report in train_members(tasks, size, config.network, config.training, on):
-            if isinstance(report, list):
-                trained = report
-            else:
-                yield Progress("training", report.done, report.total)
-        members = _members(trained, config.training, seed)
+        members = _members((yield from _trained(tasks, config, on)), config.training, seed)
         without = {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}
         held_out = yield from judge_held_out(images, without, config, on, random_fields)
-        calibration = held_out.calibration(None if tasks[0].start is None else pretrained_calibration())
+        calibrating = held_out if folds else by_shipped  # with so few labels the members are nearly the shipped ones
+        calibration = calibrating.calibration(None if tasks[0].start is None else pretrained_calibration())
         centring = estimate_centring(held_out.offset_diameters)
         metrics = held_out.metrics(calibration, centring) | held_out.of_classes.metrics(classes)
         earlier = published_rounds(project.layout)
@@ -172,8 +167,8 @@ def _learnt_from(project: Project, labels: Mapping[str, MicrographLabels], seed:
 
 
 def _tasks(
-    project: Project, images: Sequence[TrainingImage], folds: int, classes: Classes, seed: int, device: torch.device
-) -> Generator[Progress, None, list[MemberTask]]:
+    project: Project, images: Sequence[TrainingImage], folds: int, classes: Classes, seed: int, trust: float
+) -> list[MemberTask]:
     """What each member learns from; members by dropout share one network."""
     config = project.config.training
     members = config.members if config.committee == "ensemble" else 1
@@ -182,7 +177,7 @@ def _tasks(
     prior = _unlabelled_prior(images, diameters2, config)
     seeds = np.random.SeedSequence(seed).generate_state(members)
     shipped = _shipped(project)
-    trust = yield from trust_in_shipped(shipped, images, project.config, device, seed)
+    trust = trust if shipped else 0.0
     steps = number_of_steps(known, config, trust)
     share = share_of_start(known, config, trust)
     rate = fine_learning_rate(known, config, trust) if shipped else config.learning_rate
@@ -218,6 +213,19 @@ def _unlabelled_prior(images: Sequence[TrainingImage], diameters2: int, config: 
     area = unlabelled / diameters2
     remaining = max(config.particles_per_diameter2 * area - marked, 0.05 * marked)
     return remaining / area * 2 * math.pi * config.target_sigma_diameters**2
+
+
+def _trained(
+    tasks: Sequence[MemberTask], config: Config, device: torch.device
+) -> Generator[Progress, None, list[TrainedMember]]:
+    """Train, and tell how far it has come."""
+    members: list[TrainedMember] = []
+    for report in train_members(tasks, config.preprocess.pixels_per_diameter, config.network, config.training, device):
+        if isinstance(report, list):
+            members = report
+        else:
+            yield Progress("training", report.done, report.total)
+    return members
 
 
 def _members(trained: Sequence[TrainedMember], config: TrainingConfig, seed: int) -> list[Member]:

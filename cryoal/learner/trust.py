@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaln, expit, logit
 
 from cryoal.config import Config
-from cryoal.learner.held_out import judge_held_out
+from cryoal.learner.held_out import HeldOut, judge_held_out
 from cryoal.learner.progress import Progress
 from cryoal.model.committee import Member
 from cryoal.model.patches import TrainingImage
@@ -25,20 +25,23 @@ _SUREST = 1e-6
 _STAGE = "judging the shipped committee"
 
 
-def trust_in_shipped(
+def judge_shipped(
     members: Sequence[Member], images: Sequence[TrainingImage], config: Config, device: torch.device, seed: int
-) -> Generator[Progress, None, float]:
-    """Judge the shipped members on what is completely labelled, in ten micrographs at the most; see `trust_of`."""
-    fielded = [image for image in images if image.maps.complete.any()]
+) -> Generator[Progress, None, HeldOut]:
+    """Judge the shipped members, which learnt from no label, where all is labelled, in ten micrographs at the most."""
+    fielded = [image for image in images if members and image.maps.complete.any()]
     some = np.random.default_rng(seed).permutation(len(fielded))[:_MOST_MICROGRAPHS]
-    if not members:
-        return 0.0
-    if not len(some):
-        return _SHARE_KNOWN
-    judged = [replace(fielded[i], folds=np.where(fielded[i].maps.complete, 0, -1)) for i in sorted(some)]
-    found = yield from judge_held_out(judged, {0: members}, config, device, stage=_STAGE)
-    calibration = pretrained_calibration()
-    return trust_of(calibration(found.logit, found.surroundings, found.edge_diameters), found.is_particle)
+    judged = [
+        replace(fielded[i], folds=np.where(fielded[i].maps.complete, 0, -1), classed=None, place=None)
+        for i in sorted(some)
+    ]
+    return (yield from judge_held_out(judged, {0: members}, config, device, stage=_STAGE))
+
+
+def trust_in(judged: HeldOut) -> float:
+    """Probability that the shipped committee knows the particles; see `trust_of`."""
+    probability = pretrained_calibration()(judged.logit, judged.surroundings, judged.edge_diameters)
+    return trust_of(probability, judged.is_particle)
 
 
 def trust_of(probability: ArrayLike, is_particle: ArrayLike) -> float:

@@ -11,7 +11,7 @@ from cryoal.config import Config, TrainingConfig
 from cryoal.data.labels import Field, Label, MicrographLabels
 from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.learner import held_out
-from cryoal.learner.trust import trust_in_shipped, trust_of
+from cryoal.learner.trust import judge_shipped, trust_in, trust_of
 from cryoal.model.label_maps import label_maps
 from cryoal.model.patches import TrainingImage
 from cryoal.model.pretrained import pretrained_calibration
@@ -61,12 +61,12 @@ def _four_sure_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trust(*images: TrainingImage, members: Sequence[object] = ("member",)) -> float:
-    work = trust_in_shipped(members, images, Config(), CPU, 0)  # type: ignore[arg-type]
+    work = judge_shipped(members, images, Config(), CPU, 0)  # type: ignore[arg-type]
     while True:
         try:
             next(work)
         except StopIteration as done:
-            return float(done.value)
+            return trust_in(done.value)
 
 
 @pytest.mark.usefixtures("_four_sure_candidates")
@@ -78,7 +78,3 @@ def test_only_what_is_complete_speaks() -> None:
     assert trust(loose, whole) == pytest.approx(trust_of(sure, [1, 0, 0, 0]))
     field = image(label(30, 30, origin="complete"), label(170, 80, "rejected"), Field("a", 0, 0, 95))
     assert trust(field) == pytest.approx(trust_of(sure[:2], [1, 0]))
-
-
-def test_where_nothing_is_shipped_nothing_is_trusted() -> None:
-    assert trust(image(complete=True), members=[]) == 0
