@@ -1,13 +1,14 @@
 """False picks on junk: blobs, the shipped committee, and the committee after 25 answers, on five hard simulated cases.
 
-    python benchmarks/hard_data.py [--cases carbon ice ...] [--seeds 3] [--answers 25] [--strategy S] [--picture FILE]
+    python benchmarks/hard_data.py [--cases carbon ice ...] [--seeds 3] [--answers 25 | --complete 3] [--picture FILE]
 
 Each case (`cryoal.simulation.hard_cases`) has 12 micrographs. A seed keeps a third of them for judging; on the others
 the simulated expert answers one query, field by field, until 25 proposals are judged or particles added, and the
 committee is trained with all defaults. A pick is true when it is matched one to one to a particle within 0.3 diameters;
 a false one is on junk when its centre lies on junk or within a quarter of a diameter of it. Shown twice: at each
 picker's own threshold, and at equal recall: that of the committee's own threshold, or the largest that blobs reach at
-all. Runs are kept below OUT and never done twice.
+all. Runs are kept below OUT and never done twice. `--complete 3` labels the whole of three micrographs in place of the
+answers: what is left then is not for want of labels.
 
 `--contaminated FOLDER` counts picks on the contaminated part of the real micrograph in the tests of the PyPI package
 micrograph_cleaner_em (FOLDER holds mics/ and masks/), which has no marked particles, for a particle 30 pixels wide.
@@ -25,7 +26,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from cryoal.config import Config
-from cryoal.data.labels import Origin
+from cryoal.data.labels import Label, Origin, Verdict
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import match
 from cryoal.io.durable import atomic_path
@@ -42,7 +43,7 @@ from cryoal.simulation.optics import Optics
 from cryoal.simulation.oracle import Expert, answer
 from cryoal.simulation.project import write_project
 from cryoal.workspace.candidates import read_candidates
-from cryoal.workspace.journal import CompleteField, append_decisions
+from cryoal.workspace.journal import CompleteField, CompleteMicrograph, Decision, append_decisions
 from cryoal.workspace.rounds import newest_round
 
 MICROGRAPHS, JUDGED = 12, 4
@@ -153,7 +154,15 @@ def answers(project, folder, strategy, limit, rng):
     return decisions
 
 
-def run(case, seed, strategy, n_answers, out):
+def whole_micrographs(project, folder, count):
+    """All there is to say of the first so many."""
+    for entry in project.entries[:count]:
+        for x, y in truth_of(folder, entry):
+            yield Decision(Label(float(x), float(y), Verdict.PARTICLE, Origin.COMPLETE), entry.key)
+        yield Decision(CompleteMicrograph(), entry.key)
+
+
+def run(case, seed, options, out):
     """All stages of one seed: the blobs, the shipped committee, the taught one."""
     folder = project_of(case, out)
     order = np.random.default_rng([seed, 1]).permutation(MICROGRAPHS)
@@ -163,17 +172,26 @@ def run(case, seed, strategy, n_answers, out):
         project = replace(whole, entries=tuple(whole.entries[i] for i in sorted(order[JUDGED:])))
         last(score(project))
         stages = [by_blobs(whole, test, folder), by_committee(whole, test, folder)]
-        said = answers(project, folder, strategy, n_answers, np.random.default_rng([seed, 3]))
-        append_decisions(project.layout.labels, said)
+        rng = np.random.default_rng([seed, 3])
+        if options.complete:
+            said = whole_micrographs(project, folder, options.complete)
+        else:
+            said = answers(project, folder, options.strategy, options.answers, rng)
+        append_decisions(project.layout.labels, list(said))
         last(train(project, seed))
         return dict(zip(STAGES, [*stages, by_committee(whole, test, folder)], strict=True)), test
 
 
-def kept_run(case, seed, strategy, n_answers, out):
+def taught(options):
+    """What the last stage learnt from."""
+    return f"{options.complete} complete micrographs" if options.complete else f"{options.answers} answers"
+
+
+def kept_run(case, seed, options, out):
     """A run, done once."""
-    path = out / "runs" / f"{case}_{strategy}_{n_answers}_{seed}.npz"
+    path = out / "runs" / f"{case}_{options.strategy}_{taught(options).replace(' ', '_')}_{seed}.npz"
     if not path.exists():
-        stages, test = run(case, seed, strategy, n_answers, out)
+        stages, test = run(case, seed, options, out)
         flat = {f"{name}/{key}": value for name, one in stages.items() for key, value in vars(one).items()}
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, test=[str(entry.path) for entry in test], **flat)
@@ -182,13 +200,13 @@ def kept_run(case, seed, strategy, n_answers, out):
         return {name: Judged(*(kept[f"{name}/{key}"][()] for key in fields)) for name in STAGES}, list(kept["test"])
 
 
-def rows(case, runs, n_answers):
+def rows(case, runs, taught_by):
     """The case's lines of the table: means over seeds."""
 
     def mean(values):
         return float(np.mean(list(values)))
 
-    titles = ("blobs", "no answer", f"{n_answers} answers")
+    titles = ("blobs", "no answer", taught_by)
     blob_default = mean(one["blobs"].junk_picks() for one in runs)
     for stage, title in zip(STAGES, titles, strict=True):
         judged = [one[stage] for one in runs]
@@ -209,11 +227,11 @@ def _share(ours, blobs):
     return f"{100 * ours / blobs:.0f} %" if blobs else "–"
 
 
-def picture(done, n_answers, path):
+def picture(done, taught_by, path):
     """Each case's judged micrograph with most junk picks of blobs, by all three pickers at their own thresholds."""
     import matplotlib.pyplot as plt
 
-    side, titles = 4.2, ("blobs", "no answer", f"{n_answers} answers")
+    side, titles = 4.2, ("blobs", "no answer", taught_by)
     size = (side * len(STAGES), (side + 0.35) * len(done))
     figure, axes = plt.subplots(len(done), len(STAGES), figsize=size, layout="constrained", squeeze=False)
     for line, (case, (stages, test)) in zip(axes, done.items(), strict=True):
@@ -259,6 +277,7 @@ def main():
     parser.add_argument("--cases", nargs="*", default=list(HARD_CASES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--answers", type=int, default=25)
+    parser.add_argument("--complete", type=int, default=0)
     parser.add_argument("--strategy", default=Config().query.strategy)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--contaminated", type=Path)
@@ -271,12 +290,12 @@ def main():
     print("| case | picker | on junk, own threshold | recall | on junk at equal recall | F1 | best F1 | AP |")
     print("|---|---|---|---|---|---|---|---|")
     for case in options.cases:
-        done = [kept_run(case, seed, options.strategy, options.answers, out) for seed in range(options.seeds)]
-        for line in rows(case, [stages for stages, _ in done], options.answers):
+        done = [kept_run(case, seed, options, out) for seed in range(options.seeds)]
+        for line in rows(case, [stages for stages, _ in done], taught(options)):
             print(line, flush=True)
         shown[case] = done[0]
     if options.picture:
-        picture(shown, options.answers, options.picture)
+        picture(shown, taught(options), options.picture)
 
 
 if __name__ == "__main__":
