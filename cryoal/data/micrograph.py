@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 _JOB_PREFIX = re.compile(r"^(?:.*/)?[A-Za-z0-9]+/job\d{3,}/")
 _IMAGE_SUFFIXES = (".gz", ".bz2", ".mrc", ".mrcs", ".tif", ".tiff", ".map")
 _KEYS_KEPT = 2**16  # a command asks for each key many times
-_DEAD_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,36 +112,6 @@ def edge_distance_px(xy: NDArray[np.floating], shape_px: tuple[int, int]) -> NDA
     inside = np.asarray(xy, dtype=np.float64) + 0.5
     distance: NDArray[np.float64] = np.minimum(inside, np.array(shape_px[::-1]) - inside).min(axis=1)
     return distance
-
-
-def image_edge_distance(xy: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance of scaled positions from where the image ends: at the edge, or at a dead border along it.
-
-    Motion correction shifts frames and repeats their last lines, up to a particle's diameter wide.
-
-    Parameters
-    ----------
-    xy : array, shape (N, 2)
-        Scaled pixels.
-    valid : bool array, shape (my, mx)
-        See `ScaledMicrograph`; lines of which next to nothing is valid make a border if they are among the outer tenth.
-
-    Returns
-    -------
-    array, shape (N,)
-        Scaled pixels; 0 in a border.
-    """
-    inside = np.asarray(xy, dtype=np.float64).reshape(-1, 2) + 0.5
-    ends = np.array([_alive(valid.mean(axis=axis)) for axis in (0, 1)]).T
-    distance: NDArray[np.float64] = np.minimum(inside - ends[0], ends[1] - inside).min(axis=1)
-    return np.maximum(distance, 0.0)
-
-
-def _alive(share: NDArray[np.float64]) -> tuple[int, int]:
-    """First line of the image, and the one after its last, by the valid share of each line."""
-    outer, dead = max(1, share.size // 10), np.flatnonzero(share < _DEAD_SHARE)
-    first, last = dead[dead < outer], dead[dead >= share.size - outer]
-    return (int(first.max()) + 1 if first.size else 0, int(last.min()) if last.size else share.size)
 
 
 def to_original(xy: NDArray[np.floating], scale: tuple[float, float]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cryoal.config import Config
 from cryoal.data.classes import NO_CLASSES
 from cryoal.data.labels import Field
-from cryoal.data.micrograph import image_edge_distance
+from cryoal.data.micrograph import edge_distance_px
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import Match, match
 from cryoal.evaluation.reliability import expected_calibration_error
@@ -38,7 +38,7 @@ class HeldOut:
     surroundings : float64 array, shape (N,)
         See `ScaledMicrograph.surroundings`.
     edge_diameters : float64 array, shape (N,)
-        Distance from where the image ends (`image_edge_distance`).
+        Distance from the micrograph's edge.
     is_particle : int64 array, shape (N,)
     unit : int64 array, shape (N,)
         Index of the micrograph.
@@ -134,7 +134,7 @@ def _judge(
     logit = found.member_logit.mean(axis=0).astype(np.float64)
     surroundings = at(image.scaled.surroundings, found.xy).astype(np.float64)
     scaled = image.scaled
-    edge = image_edge_distance(found.xy, scaled.valid) / size
+    edge = edge_distance_px(scaled.to_original(found.xy), scaled.shape_px) / (size * scaled.scale[0])
     truth = image.maps.particles
     pairs = match(found.xy, truth, config.picking.match_radius_diameters * size, logit)
     correct = pairs.correct

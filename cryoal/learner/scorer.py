@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from cryoal.config import Config
-from cryoal.data.micrograph import ScaledMicrograph, image_edge_distance, to_original
+from cryoal.data.micrograph import ScaledMicrograph, edge_distance_px, to_original
 from cryoal.errors import DeviceError
 from cryoal.learner.centring import Centring, read_centring
 from cryoal.learner.classes import read_class_calibration
@@ -113,7 +113,7 @@ class Scorer:
         logit = member_logit.astype(np.float64)
         around = at(scaled.surroundings.cpu().numpy(), scaled_xy.astype(np.float64))
         xy = to_original(scaled_xy + self._centring.offset_diameters * size, scaled.scale)
-        edge = image_edge_distance(scaled_xy, scaled.valid.cpu().numpy()) / size
+        edge = edge_distance_px(xy, scaled.shape_px) / (size * scaled.scale[0])
         return ScoredMicrograph(
             np.clip(xy, 0, np.array(scaled.shape_px[::-1]) - 1).astype(np.float32),
             self._calibration(logit, around, edge).astype(np.float32),
