@@ -96,8 +96,7 @@ def train(project: Project, seed: int | None = None, device: str = "auto") -> It
         members = _members((yield from _trained(tasks, config, on)), config.training, seed)
         without = {fold: _without(fold, members, tasks, config.training) for fold in range(folds)}
         held_out = yield from judge_held_out(images, without, config, on, random_fields)
-        calibrating = held_out if folds else by_shipped  # with so few labels the members are nearly the shipped ones
-        calibration = calibrating.calibration(None if tasks[0].start is None else pretrained_calibration())
+        calibration = held_out.calibration(None if tasks[0].start is None else pretrained_calibration())
         centring = estimate_centring(held_out.offset_diameters)
         metrics = held_out.metrics(calibration, centring) | held_out.of_classes.metrics(classes)
         earlier = published_rounds(project.layout)

@@ -177,15 +177,3 @@ def test_dropout_members_share_one_network(tmp_path: Path) -> None:
     done = trained(project)
     assert done.metrics["particles"] > 0
     assert len(list(newest_round(project.layout).members.iterdir())) == 3
-
-
-def test_first_fields_move_the_calibration_by_what_the_shipped_members_said(tmp_path: Path) -> None:
-    project = new_workspace(tmp_path, FROM_SHIPPED)
-    say(project, KEY, label(9, 9, "rejected"))
-    trained(project)
-    before = json.loads(newest_round(project.layout).calibration.read_text())
-    say(project, KEY, Field(KEY, -0.5, -0.5, 200))  # and no particle at two edges
-    trained(project)
-    after = json.loads(newest_round(project.layout).calibration.read_text())
-    assert json.loads(newest_round(project.layout).info.read_text())["details"]["folds"] == 0
-    assert after["unmarked"][5] > before["unmarked"][5]
