@@ -1,6 +1,7 @@
 """False picks on junk: blobs, the shipped committee, and the committee after 25 answers, on five hard simulated cases.
 
-    python benchmarks/hard_data.py [--cases carbon ice ...] [--seeds 3] [--answers 25 | --complete 3] [--picture FILE]
+    python benchmarks/hard_data.py [--cases carbon ice ...] [--seeds 3] [--answers 25 | --complete 3] [--strategy S]
+        [--picture FILE]
 
 Each case (`cryoal.simulation.hard_cases`) has 12 micrographs. A seed keeps a third of them for judging; on the others
 the simulated expert answers one query, field by field, until 25 proposals are judged or particles added, and the
@@ -21,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accuracy import last, truth_of, workspace
+from accuracy import label_complete, last, truth_of, workspace
 from scipy import ndimage
 from scipy.special import expit
 
 from cryoal.config import Config
-from cryoal.data.labels import Label, Origin, Verdict
+from cryoal.data.labels import Origin
 from cryoal.evaluation.curves import precision_recall_curve
 from cryoal.evaluation.matching import match
 from cryoal.io.durable import atomic_path
@@ -43,7 +44,7 @@ from cryoal.simulation.optics import Optics
 from cryoal.simulation.oracle import Expert, answer
 from cryoal.simulation.project import write_project
 from cryoal.workspace.candidates import read_candidates
-from cryoal.workspace.journal import CompleteField, CompleteMicrograph, Decision, append_decisions
+from cryoal.workspace.journal import CompleteField, append_decisions
 from cryoal.workspace.rounds import newest_round
 
 MICROGRAPHS, JUDGED = 12, 4
@@ -154,14 +155,6 @@ def answers(project, folder, strategy, limit, rng):
     return decisions
 
 
-def whole_micrographs(project, folder, count):
-    """All there is to say of the first so many."""
-    for entry in project.entries[:count]:
-        for x, y in truth_of(folder, entry):
-            yield Decision(Label(float(x), float(y), Verdict.PARTICLE, Origin.COMPLETE), entry.key)
-        yield Decision(CompleteMicrograph(), entry.key)
-
-
 def run(case, seed, options, out):
     """All stages of one seed: the blobs, the shipped committee, the taught one."""
     folder = project_of(case, out)
@@ -172,12 +165,12 @@ def run(case, seed, options, out):
         project = replace(whole, entries=tuple(whole.entries[i] for i in sorted(order[JUDGED:])))
         last(score(project))
         stages = [by_blobs(whole, test, folder), by_committee(whole, test, folder)]
-        rng = np.random.default_rng([seed, 3])
         if options.complete:
-            said = whole_micrographs(project, folder, options.complete)
+            label_complete(project, folder, project.entries[: options.complete])
         else:
+            rng = np.random.default_rng([seed, 3])
             said = answers(project, folder, options.strategy, options.answers, rng)
-        append_decisions(project.layout.labels, list(said))
+            append_decisions(project.layout.labels, said)
         last(train(project, seed))
         return dict(zip(STAGES, [*stages, by_committee(whole, test, folder)], strict=True)), test
 

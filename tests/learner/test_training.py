@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from cryoal.cli.train import command
 from cryoal.config import Config, TrainingConfig
 from cryoal.data.labels import Field, MicrographLabels
 from cryoal.data.micrograph import ScaledMicrograph
 from cryoal.errors import LabelError
+from cryoal.learner import training
 from cryoal.learner.labelling import LabelImport, import_labels
 from cryoal.learner.project import Project
 from cryoal.learner.training import RoundTrained, _unlabelled_or_held, _unlabelled_prior, train
@@ -177,3 +179,21 @@ def test_dropout_members_share_one_network(tmp_path: Path) -> None:
     done = trained(project)
     assert done.metrics["particles"] > 0
     assert len(list(newest_round(project.layout).members.iterdir())) == 3
+
+
+@pytest.mark.parametrize(("trust", "is_said"), [(0.05, True), (0.5, False), (0.0, False)])
+def test_what_it_is_trusted_is_kept_and_told_where_it_is_little(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    trust: float,
+    is_said: bool,
+) -> None:
+    project = new_workspace(tmp_path, FROM_SHIPPED if trust else CONFIG)
+    say(project, KEY, label(100, 100, origin="complete"), Field(KEY, 50, 50, 132))
+    monkeypatch.setattr(training, "trust_in", lambda judged: trust)
+    done = trained(project)
+    assert done.trust == trust == json.loads(newest_round(project.layout).info.read_text())["details"]["trust"]
+    monkeypatch.setattr(training, "train", lambda *_: iter([done]))
+    command(project.layout.root)
+    assert ("your labels overrule it" in capsys.readouterr().out) == is_said
