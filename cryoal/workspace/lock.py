@@ -88,14 +88,19 @@ def writer_lock(path: Path, command: str) -> Iterator[Holder]:
         datetime.now(UTC).isoformat(timespec="seconds"),
         secrets.token_hex(4),
     )
-    _acquire(path, holder)
+    try:
+        _acquire(path, holder)
+    except KeyboardInterrupt:
+        _release(path, holder)
+        raise
     try:
         yield holder
     finally:
-        if read_holder(path) == holder:
-            released = temporary_sibling(path)
-            path.rename(released)
-            shutil.rmtree(released, ignore_errors=True)
+        try:
+            _release(path, holder)
+        except KeyboardInterrupt:
+            _release(path, holder)
+            raise
 
 
 def read_holder(path: Path) -> Holder | None:
@@ -122,6 +127,14 @@ def _acquire(path: Path, holder: Holder) -> None:
             return
         _clear_dead(path)
     raise WorkspaceLockedError(f"{path}: cannot be taken, and nobody holds it; if nothing is running, delete it")
+
+
+def _release(path: Path, holder: Holder) -> None:
+    """Give the lock back if this holder has it."""
+    if read_holder(path) == holder:
+        released = temporary_sibling(path)
+        path.rename(released)
+        shutil.rmtree(released, ignore_errors=True)
 
 
 def _take(path: Path, holder: Holder) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cryoal.errors import FileError, WorkspaceError, WorkspaceLockedError
+from cryoal.workspace import lock
 from cryoal.workspace.layout import Layout
 from cryoal.workspace.lock import Holder, read_holder, writer_lock
 
@@ -93,6 +94,26 @@ def test_a_lock_taken_from_us_is_not_released_by_us(tmp_path: Path) -> None:
     with writer_lock(lock, "x") as holder:
         (lock / "holder.json").write_text(json.dumps(asdict(replace(holder, token="other"))))
     assert read_holder(lock) is not None
+
+
+@pytest.mark.parametrize("where", ["_acquire", "_release"])
+def test_an_interruption_while_it_is_taken_or_given_back_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    path, real, calls = tmp_path / "lock", getattr(lock, where), []
+
+    def interrupted(*arguments: object) -> None:
+        calls.append(where)
+        if where == "_acquire":
+            real(*arguments)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    monkeypatch.setattr(lock, where, interrupted)
+    with pytest.raises(KeyboardInterrupt), writer_lock(path, "cryoal pick"):
+        assert path.exists()
+    assert not path.exists()
 
 
 def test_an_empty_folder_is_no_lock_and_junk_is_named(tmp_path: Path) -> None:
