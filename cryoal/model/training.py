@@ -78,7 +78,7 @@ class MemberTask:
     start_share : float
         Share of the starting weights in the mean that is taken of them and the trained ones at the end.
     trust : float
-        Probability that the start knows these particles; with less its scores are held less.
+        Probability, above 0, that the start knows these particles; with less its scores are held less.
     learning_rate : float, optional
         By default `TrainingConfig.learning_rate`.
     classes : Classes

@@ -100,9 +100,8 @@ def test_the_shipped_committee_learns_from_the_first_answer_of_any_kind(tmp_path
     say(project, KEY, *said)
     trained(project)
     layout = newest_round(project.layout)
-    assert json.loads(layout.info.read_text())["details"]["trust"] == pytest.approx(
-        0.9, abs=0.05
-    )  # few labels say little
+    trust = json.loads(layout.info.read_text())["details"]["trust"]
+    assert trust == pytest.approx(0.9, abs=0.05)  # few labels say little
     shipped = pretrained_members(project.config.network)[:2]
     scaled = project.read_scaled(project.entries[1])
     before, after = (
