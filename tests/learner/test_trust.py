@@ -24,10 +24,12 @@ CPU = torch.device("cpu")
 
 
 def test_it_is_bayes_rule_worked_out_by_hand() -> None:
-    # 0.9 · 0.9 as it says, ∫ r² dr = 1/3 with a rate r of which nothing is known; beforehand nine to one.
-    odds = 9 * 0.81 * 3
+    # As it says 0.9 · 0.9; with one rate r below 0.9 ∫ r² dr / 0.9 = 0.9² / 3. Nothing speaks of overlooked ones.
+    odds = 9 / ((0.27 / 0.81 + 1) / 2)  # beforehand nine to one
     assert trust_of([0.9, 0.9], [1, 1]) == pytest.approx(odds / (1 + odds))
-    odds = 9 * (0.9 * 0.8 * 0.7) * 12  # ∫ r² (1 - r) dr = 1/12
+    which = 0.8**2 / 3 / (0.9 * 0.7)  # the first and the last with one rate below the 0.8 of their mean
+    overlooked = 0.8**2 / 2 / 0.8 / 0.8  # the other with a rate r above 0.2: ∫ (1 - r) dr / 0.8, as it says 0.8
+    odds = 9 / ((which + overlooked) / 2)
     assert trust_of([0.9, 0.2, 0.7], [1, 0, 1]) == pytest.approx(odds / (1 + odds))
     assert trust_of([], []) == pytest.approx(0.9)
 
@@ -38,6 +40,17 @@ def test_rejections_of_what_it_is_sure_of_take_it_and_only_beside_particles() ->
     one = trust_of([0.9] * 40, [1] + [0] * 39)
     assert one == pytest.approx(1 / (1 + math.exp(2) / 9))  # two nats for one particle
     assert trust_of([0.9] * 10 + [0.1] * 30, [1] * 10 + [0] * 30) > 0.99
+
+
+def test_knowing_background_is_not_knowing_the_particles() -> None:
+    # It finds particles and a decoy for each, and is right about plain background.
+    assert trust_of([0.9] * 20 + [0.1] * 60, [1, 0] * 10 + [0] * 60) < 0.01
+
+
+def test_particles_that_it_misses_take_its_trust_and_truer_ones_than_it_says_do_not() -> None:
+    assert trust_of([0.1] * 40, [1] * 20 + [0] * 20) < 0.01
+    assert trust_of([0.8] * 60, [1] * 60) > 0.9
+    assert trust_of([0.5] * 3000, [1] * 3000) == pytest.approx(18 / 19)  # the other doubt stays as it was
 
 
 def image(*said: Label | Field, complete: bool = False) -> TrainingImage:
