@@ -83,7 +83,7 @@ class TrainingConfig:
     min_fine_steps, fine_diameters2_per_step
         The same where training starts from the shipped weights.
     batch, crop_diameters
-        Patches a step, and their side.
+        Patches a step, twice as many where the shipped weights are not to be trusted or not started from; their side.
     learning_rate, weight_decay : float
     fine_learning_rate : float
         In place of the former where training starts from the shipped weights: with many labels, with few a part of it.
@@ -100,6 +100,9 @@ class TrainingConfig:
         How far around a single answer its label is known.
     max_scale_change, max_contrast_change, noise_sigma : float
         Augmentation, beside rotations and flips.
+    extra_noise_sigma : float
+        Most noise added beside that, drawn for each patch, where the shipped weights are not to be trusted or not
+        started from.
     min_class_labels, max_classes : int
         A class with fewer labels is not told apart; more different numbers are those of a 2D classification.
     junk_clearance_diameters : float
@@ -132,6 +135,7 @@ class TrainingConfig:
     max_scale_change: float = 0.08
     max_contrast_change: float = 0.2
     noise_sigma: float = 0.1
+    extra_noise_sigma: float = 0.7
     min_class_labels: int = 3
     max_classes: int = 8
     junk_clearance_diameters: float = 1.0

@@ -103,6 +103,8 @@ class PatchSampler:
         Pixels of this fold are not learnt from.
     pixels_per_diameter : int
     config : TrainingConfig
+    extra_noise_sigma : float
+        Most noise beside `TrainingConfig.noise_sigma`; each patch gets a share of it.
 
     Raises
     ------
@@ -111,9 +113,15 @@ class PatchSampler:
     """
 
     def __init__(
-        self, images: Sequence[TrainingImage], held_out: int | None, pixels_per_diameter: int, config: TrainingConfig
+        self,
+        images: Sequence[TrainingImage],
+        held_out: int | None,
+        pixels_per_diameter: int,
+        config: TrainingConfig,
+        extra_noise_sigma: float = 0.0,
     ) -> None:
         self._config = config
+        self._extra_noise_sigma = extra_noise_sigma
         self._held_out = held_out
         used = [image.used(held_out) for image in images]
         self._stacks = [image.stack for image in images]
@@ -141,7 +149,10 @@ class PatchSampler:
         contrast = torch.from_numpy(rng.uniform(-1, 1, (2, n, 1, 1, 1)).astype(np.float32))
         contrast *= config.max_contrast_change
         noise = torch.from_numpy(rng.standard_normal((n, 1, self._side, self._side), dtype=np.float32))
-        image = stacks[:, _IMAGE : _IMAGE + 1] * contrast[0].exp() + contrast[1] + config.noise_sigma * noise
+        sigma = config.noise_sigma * torch.ones((n, 1, 1, 1))
+        if self._extra_noise_sigma:
+            sigma += self._extra_noise_sigma * torch.from_numpy(rng.random((n, 1, 1, 1), dtype=np.float32))
+        image = stacks[:, _IMAGE : _IMAGE + 1] * contrast[0].exp() + contrast[1] + sigma * noise
         target, known, unlabelled, fold = (stacks[:, i : i + 1] for i in (_TARGET, _KNOWN, _UNLABELLED, _FOLD))
         learnt = torch.ones_like(fold) if self._held_out is None else (fold.round() != self._held_out).float()
         return Batch(

@@ -1,4 +1,4 @@
-"""How long and how fast to train, by how much is labelled."""
+"""How long, how fast and on what to train, by how much is labelled and how far the start is to be trusted."""
 
 import math
 
@@ -30,6 +30,19 @@ def fine_learning_rate(known_diameters2: float, config: TrainingConfig, trust: f
     Adam's steps are as long as the rate whatever the loss: where the labels say little, long ones go astray.
     """
     return config.fine_learning_rate * (1 - 0.75 * _weight_of_start(known_diameters2, config, trust))
+
+
+def patches_a_step(config: TrainingConfig, trust: float) -> int:
+    """`batch` where the start is to be trusted, twice as many where it is not."""
+    return round(config.batch * (2 - trust))
+
+
+def extra_noise_sigma(config: TrainingConfig, trust: float) -> float:
+    """Most noise that patches get beside `noise_sigma`: none where the start, whose scores are held, is to be trusted.
+
+    Without that few labels are learnt by heart, noise of the film and all.
+    """
+    return (1 - trust) * config.extra_noise_sigma
 
 
 def _weight_of_start(known_diameters2: float, config: TrainingConfig, trust: float) -> float:

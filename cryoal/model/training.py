@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from cryoal.model.devices import training_dtype
 from cryoal.model.losses import class_loss, held_loss, picker_loss
 from cryoal.model.network import PickerNetwork
 from cryoal.model.patches import Batch, PatchSampler, TrainingImage
+from cryoal.model.schedule import extra_noise_sigma, patches_a_step
 
 _WARM_UP_SHARE = 0.15
 _REPORT_EVERY = 10
@@ -78,7 +79,8 @@ class MemberTask:
     start_share : float
         Share of the starting weights in the mean that is taken of them and the trained ones at the end.
     trust : float
-        Probability, above 0, that the start knows these particles; with less its scores are held less.
+        Probability, above 0 with a start, that it knows these particles; with less its scores are held less, and
+        patches are more and noisier (`cryoal.model.schedule`).
     learning_rate : float, optional
         By default `TrainingConfig.learning_rate`.
     classes : Classes
@@ -222,9 +224,11 @@ class _MemberRun:
 
     def _train_detection(self, network: PickerNetwork) -> float:
         """Train what tells particles from background; the prior shift of its scores."""
-        task, config = self.task, self.config
+        task = self.task
+        config = replace(self.config, batch=patches_a_step(self.config, task.trust))
+        noise_sigma = extra_noise_sigma(config, task.trust)
         rng = np.random.default_rng(task.seed)
-        sampler = PatchSampler(task.images, task.held_out, self.pixels_per_diameter, config)
+        sampler = PatchSampler(task.images, task.held_out, self.pixels_per_diameter, config, noise_sigma)
         start = None if task.start is None else task.start.network.for_scoring().to(self.device)
         detection = [value for name, value in network.named_parameters() if not name.startswith("class_branch.")]
         update = _Update.of(detection, task.learning_rate or config.learning_rate, task.steps, config)

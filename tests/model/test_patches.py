@@ -146,6 +146,18 @@ def test_contrast_and_noise_change_the_image_only():
     assert difference.mean(dim=1).abs().max() < 0.25
 
 
+def test_extra_noise_differs_from_patch_to_patch():
+    image = spots_image()
+    config = replace(PLAIN, batch=40)
+    plain = PatchSampler([image], None, SIZE, config).draw(np.random.default_rng(3))
+    loud = PatchSampler([image], None, SIZE, replace(config, noise_sigma=0.2), 0.6).draw(np.random.default_rng(3))
+    sigma = (loud.image - plain.image).flatten(1).std(dim=1)
+    assert sigma.min() == pytest.approx(0.2, abs=0.08)
+    assert sigma.max() == pytest.approx(0.8, abs=0.08)
+    assert sigma.mean() == pytest.approx(0.5, abs=0.1)
+    assert torch.equal(loud.target, plain.target)
+
+
 def test_deterministic_for_a_seed():
     image = complete_image()
     one, again, other = (

@@ -18,7 +18,7 @@ from cryoal.evaluation.matching import match
 from cryoal.model import training
 from cryoal.model.committee import Committee, Member
 from cryoal.model.patches import PatchSampler
-from cryoal.model.schedule import fine_learning_rate, number_of_steps
+from cryoal.model.schedule import extra_noise_sigma, fine_learning_rate, number_of_steps, patches_a_step
 from cryoal.model.scoring import score
 from cryoal.model.training import MemberTask, TrainingProgress, train_members
 from cryoal.picking.proposals import propose
@@ -200,6 +200,22 @@ def test_fine_tuning_takes_fewer_and_shorter_steps_with_few_labels():
     assert rates[0] == pytest.approx(config.fine_learning_rate / 4)
     assert rates[-1] == pytest.approx(config.fine_learning_rate, rel=1e-3)
     assert fine_learning_rate(0, config, trust=0) == config.fine_learning_rate
+
+
+def test_patches_are_more_and_noisier_the_less_the_start_is_trusted(monkeypatch):
+    config = TrainingConfig(batch=4, extra_noise_sigma=0.6)
+    assert [patches_a_step(config, trust) for trust in (1.0, 0.5, 0.0)] == [4, 6, 8]
+    assert [extra_noise_sigma(config, trust) for trust in (1.0, 0.5, 0.0)] == [0.0, 0.3, 0.6]
+    used = []
+
+    class Spy(PatchSampler):
+        def __init__(self, images, held_out, size, its_config, noise_sigma):
+            used.append((its_config.batch, noise_sigma))
+            super().__init__(images, held_out, size, its_config, noise_sigma)
+
+    monkeypatch.setattr(training, "PatchSampler", Spy)
+    run([MemberTask([complete_image()], None, 2, 1, trust=0.5)], config)
+    assert used == [(6, 0.3)]
 
 
 def test_prior_shift_is_the_difference_of_the_log_odds():
