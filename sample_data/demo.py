@@ -35,7 +35,7 @@ SAMPLE = Path(__file__).resolve().parent
 HELD_OUT = ("sample_02", "sample_08", "sample_10")  # ice crystals, a carbon edge, ethane and aggregates
 SHOWN = "sample_10"
 ROUNDS = 3
-FIELDS_A_ROUND = 6
+FIELDS_A_ROUND = 10
 CONFIG = Config(training=TrainingConfig(members=4))  # an even number keeps both of two cores busy
 
 
