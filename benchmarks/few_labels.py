@@ -5,8 +5,9 @@
 A draw keeps a third of the micrographs for judging. On the others a simulated expert answers the default strategy's
 queries, until so many proposals are accepted or rejected and particles added; the field in which the answers end is
 left unfinished, the others are complete. Committees from nothing, and Topaz, which cannot use rejections, learn from
-the same labels. Topaz is fine-tuned from its pretrained resnet8_u32, where CRYOAL_TOPAZ names its program
-(scripts/topaz_env makes one), on images of 14 pixels a diameter, with the true share of positive pixels as --pi.
+the same labels, where a particle is among them. Topaz is fine-tuned from its pretrained resnet8_u32, where CRYOAL_TOPAZ
+names its program (scripts/topaz_env makes one), on images of 14 pixels a diameter, with the true share of positive
+pixels as --pi.
 Each trial's result is a small file below OUT and none is done twice. Radius 0.3 particle diameters.
 """
 
@@ -160,6 +161,8 @@ def by_topaz(task, folder, count, options):
     radius, model = max(1, round(diameter_px / 4 / scale)), "resnet8_u32"
     if count != "0":
         model = topaz_trained(task, folder, count, images, scale, radius, options)
+        if model is None:
+            return
     picks = folder / f"topaz_{count}.txt"
     files = [images / entry.path.name for entry in test]
     call(program, "extract", "-d", -1, "-j", 1, "-m", model, "-r", 2 * radius, "-x", scale, "-o", picks, *files)
@@ -177,11 +180,13 @@ def by_topaz(task, folder, count, options):
 
 
 def topaz_trained(task, folder, count, images, scale, radius, options):
-    """Its model after so many minibatches."""
+    """Its model after so many minibatches; none without a particle among the labels."""
     project, truth, pool = workspace(task, folder / "workspace"), task.experiment.truth, task.split[0]
     write_atomic(folder / "topaz_labels" / "labels.jsonl", (folder / f"labels_{count}.jsonl").read_bytes())
     labels = replace(project, layout=Layout(folder / "topaz_labels")).labels()
     used = [entry for entry in pool if entry.key in labels and len(labels[entry.key].xy(Verdict.PARTICLE))]
+    if not used:
+        return None
     targets, listed = folder / f"topaz_{count}_targets.txt", folder / f"topaz_{count}_images.txt"
     rows = [
         f"{entry.path.stem}\t{round(x / scale)}\t{round(y / scale)}"
