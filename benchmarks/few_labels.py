@@ -7,7 +7,7 @@ queries, until so many proposals are accepted or rejected and particles added; t
 left unfinished, the others are complete. Committees from nothing, and Topaz, which cannot use rejections, learn from
 the same labels, where a particle is among them. Topaz is fine-tuned from its pretrained resnet8_u32, where CRYOAL_TOPAZ
 names its program (scripts/topaz_env makes one), on images of 14 pixels a diameter, with the true share of positive
-pixels as --pi.
+pixels as --pi; with complete labels, where nothing is unlabelled, by its method PN.
 Each trial's result is a small file below OUT and none is done twice. Radius 0.3 particle diameters.
 """
 
@@ -99,10 +99,12 @@ def answers_until(project, task, wanted, said):
 
 def everything(task):
     """Every micrograph that may be labelled, complete."""
+    decisions = []
     for entry in task.split[0]:
         for x, y in task.experiment.truth[entry.key]:
-            yield Decision(Label(float(x), float(y), Verdict.PARTICLE, Origin.COMPLETE), entry.key)
-        yield Decision(CompleteMicrograph(), entry.key)
+            decisions.append(Decision(Label(float(x), float(y), Verdict.PARTICLE, Origin.COMPLETE), entry.key))
+        decisions.append(Decision(CompleteMicrograph(), entry.key))
+    return decisions
 
 
 def by_shipped(task, folder, counts):
@@ -126,20 +128,19 @@ def by_shipped(task, folder, counts):
             keep(done, asdict(judge(project, task, 0, 0, int(count), count_labels(project.labels())["particle"])))
         said = int(count)
     if ALL in counts:
+        if not (labels := folder / f"labels_{ALL}.jsonl").exists():
+            append_decisions(labels, everything(task))
         by_labels(task, folder, ALL, "shipped")
 
 
 def by_labels(task, folder, count, way):
     """One training on labels that are kept."""
     done, labels = folder / f"{way}_{count}.json", folder / f"labels_{count}.jsonl"
-    if done.exists() or not (count == ALL or labels.exists()):
+    if done.exists() or not labels.exists():
         return
     project = workspace(task, folder / f"{way}_{count}", "pretrained" if way == "shipped" else "scratch")
     if not project.layout.labels.exists():
-        if count == ALL:
-            append_decisions(project.layout.labels, everything(task))
-        else:
-            write_atomic(project.layout.labels, labels.read_bytes())
+        write_atomic(project.layout.labels, labels.read_bytes())
     known = count_labels(project.labels())["particle"]
     if known:
         exhaust(train(project, task.seed, "cpu"))
@@ -149,7 +150,7 @@ def by_labels(task, folder, count, way):
 def by_topaz(task, folder, count, options):
     """Topaz, fine-tuned on the particles among the labels, or (0) as it comes."""
     done, labels = folder / f"topaz_{count}.json", folder / f"labels_{count}.jsonl"
-    if done.exists() or count == ALL or not (count == "0" or labels.exists()):
+    if done.exists() or not (count == "0" or labels.exists()):
         return
     program, experiment, (pool, test) = os.environ["CRYOAL_TOPAZ"], task.experiment, task.split
     diameter_px = experiment.settings.diameter_angstrom / pool[0].pixel_size_angstrom
@@ -202,6 +203,7 @@ def topaz_trained(task, folder, count, images, scale, radius, options):
     call(
         *(os.environ["CRYOAL_TOPAZ"], "train", "-d", -1, "-j", 1, "--train-images", listed, "--train-targets", targets),
         *("--model", "resnet8", "--units", 32, "--pi", f"{share:.4f}", "-r", radius),
+        *("--method", "PN" if count == ALL else "GE-binomial"),
         *("--minibatch-size", TOPAZ_MINIBATCH, "--epoch-size", options.minibatches, "--num-epochs", 1),
         *("--save-prefix", prefix, "-o", folder / f"topaz_{count}_training.txt"),
     )

@@ -3,7 +3,7 @@
     python benchmarks/positives_only.py [--shares 0.1 0.3 1.0]
 
 A share of the marks of 8 (8, 4) real micrographs is imported as positives only, and the committee is judged on the
-others. Same draws and seeds for both; the plain one is the same risk with a prior of 0.
+others. Same draws and seeds for both; the plain one is the same risk, its prior but a twentieth of the marks.
 """
 
 import argparse
