@@ -1,10 +1,12 @@
 """Scoring over real worker processes, one of them killed in the middle: nothing is lost, nothing doubled."""
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,13 @@ def test_the_same_candidates_as_without(tmp_path: Path) -> None:
     assert "1 micrographs scored now; 5 were scored before" in done.stdout
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["waiting for workers", "scoring"]
     assert {path.name: path.read_bytes() for path in folder.rglob("*.parquet")} == before
+
+
+def test_what_a_local_worker_logs_while_it_is_closed_stays_off_the_screen(capfd: pytest.CaptureFixture[str]) -> None:
+    with ExitStack() as stack:
+        client = dask._client("local:1", stack)
+        client.run(lambda: logging.getLogger("distributed.worker").error("communication closed while heartbeating"))
+    assert "heartbeating" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
