@@ -144,6 +144,7 @@ def _client(where: str, stack: ExitStack) -> Any:
     kind, _, number = where.partition(":")
     try:
         if kind == "local":
+            # a worker that is closed while its heartbeat is under way logs an error, though nothing is amiss
             settings = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
             cluster = stack.enter_context(distributed.LocalCluster(n_workers=_number(where, number), **settings))
             return stack.enter_context(distributed.Client(cluster))
